@@ -1,0 +1,42 @@
+"""Logs go to stderr, as much of them as was asked for, once."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from usassist.core import log
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    logger = logging.getLogger("usassist")
+    before = logger.handlers[:], logger.level, logger.propagate
+    yield
+    logger.handlers[:], logger.propagate = before[0], before[2]
+    logger.setLevel(before[1])
+
+
+def _say_everything() -> None:
+    logger = logging.getLogger("usassist.core.somewhere")
+    for level in ("debug", "info", "warning", "error"):
+        getattr(logger, level)("a %s", level)
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "shown"),
+    [(-2, 1), (-1, 1), (0, 2), (1, 3), (2, 4), (5, 4)],
+)
+def test_verbosity_says_how_much(verbosity: int, shown: int, capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(verbosity=verbosity)
+    _say_everything()
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == shown
+
+
+def test_configuring_twice_says_it_once(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure()
+    log.configure()
+    logging.getLogger("usassist.core.somewhere").warning("careful")
+    assert capsys.readouterr().err == "WARNING usassist.core.somewhere: careful\n"

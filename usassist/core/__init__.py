@@ -1,0 +1,1 @@
+"""Everything usassist can do without a window: reading, models, projects, training, evaluation."""

@@ -1,0 +1,1 @@
+"""The window. It may use usassist.core; usassist.core never knows that it exists."""

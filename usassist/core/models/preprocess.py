@@ -1,0 +1,24 @@
+"""The one way an image becomes a model's input, in training and at work."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from usassist.core.geometry.cv import cv2
+from usassist.core.models.config import PreprocessConfig
+
+
+def resize_grey(grey: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
+    """Squash an HxW uint8 image to size x size; area averaging where it shrinks, so speckle does not alias."""
+    shrinks = grey.shape[0] > size or grey.shape[1] > size
+    resized = cv2.resize(grey, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return np.asarray(resized, dtype=np.uint8)
+
+
+def to_tensor(images: Sequence[npt.NDArray[np.uint8]], config: PreprocessConfig) -> Tensor:
+    """Normalise size x size uint8 images to (B, 3, size, size) float32."""
+    stack = torch.from_numpy(np.stack(images)).float().div_(255.0).sub_(config.mean).div_(config.std)
+    return stack[:, None].expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,1 @@
+"""Numbers that compare masks, scores and readers: pure functions of arrays."""

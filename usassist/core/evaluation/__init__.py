@@ -1,0 +1,1 @@
+"""Masks scored against their truth, and the report about it; the model is run elsewhere and handed over as cases."""

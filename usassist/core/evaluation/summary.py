@@ -1,0 +1,142 @@
+"""The numbers of an evaluation, from the lines of its protocol."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from usassist.core.evaluation.bootstrap import mean_ci95
+from usassist.core.evaluation.protocol import LESION_FOUND_IOU, ImageScore
+from usassist.core.metrics.calibration import ece
+from usassist.core.metrics.ranking import auc, spearman
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A metric over `n` images: mean, standard deviation (population), 95 % interval of the mean, median.
+
+    All but `n` are None where there is no image.
+    """
+
+    n: int
+    mean: float | None = None
+    std: float | None = None
+    ci95: tuple[float, float] | None = None
+    median: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSummary:
+    """The images of one class: `dice` and `iou` over all of them."""
+
+    name: str
+    n: int
+    dice: Spread
+    iou: Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """Whether an engine knows when it is wrong; each None where the engine gave no such number or it cannot be judged.
+
+    `presence_auc` and `presence_ece` compare presence with "the truth is not empty"; `quality_error` is the mean
+    distance of quality from the Dice reached on images with a lesion, `score_rank` the rank correlation of score and
+    Dice.
+    """
+
+    presence_auc: float | None
+    presence_ece: float | None
+    quality_error: float | None
+    score_rank: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything that is said about all images together; the names are those of report.json."""
+
+    n: int
+    n_empty_truth: int
+    n_degenerate: int
+    dice: Spread
+    dice_lesion: Spread
+    iou: Spread
+    precision: Spread
+    recall: Spread
+    hd95_px: Spread
+    assd_px: Spread
+    nsd_2px: Spread
+    hd95_mm: Spread | None
+    empty_correct: float | None
+    lesion_found: float | None
+    seconds_median: float | None
+    seconds_p95: float | None
+    by_class: tuple[ClassSummary, ...]
+    confidence: Confidence
+
+
+def summarise(scores: Sequence[ImageScore]) -> Summary:
+    """Return the summary of the images: means over all, `dice_lesion` over those whose truth is not empty."""
+    lesions = [score for score in scores if not score.empty_truth]
+    empties = [score for score in scores if score.empty_truth]
+    measured = [score for score in scores if score.hd95_mm is not None]
+    seconds = [score.seconds for score in scores if score.seconds is not None]
+    return Summary(
+        n=len(scores),
+        n_empty_truth=len(empties),
+        n_degenerate=sum(score.is_degenerate for score in scores),
+        dice=_spread(scores, lambda score: score.dice),
+        dice_lesion=_spread(lesions, lambda score: score.dice),
+        iou=_spread(scores, lambda score: score.iou),
+        precision=_spread(scores, lambda score: score.precision),
+        recall=_spread(scores, lambda score: score.recall),
+        hd95_px=_spread(scores, lambda score: score.hd95_px),
+        assd_px=_spread(scores, lambda score: score.assd_px),
+        nsd_2px=_spread(scores, lambda score: score.nsd_2px),
+        hd95_mm=_spread(measured, lambda score: score.hd95_mm) if measured else None,
+        empty_correct=_share([score.empty_pred for score in empties]),
+        lesion_found=_share([score.iou > LESION_FOUND_IOU for score in lesions]),
+        seconds_median=float(np.median(seconds)) if seconds else None,
+        seconds_p95=float(np.percentile(seconds, 95)) if seconds else None,
+        by_class=_by_class(scores),
+        confidence=_confidence(scores),
+    )
+
+
+def _spread(scores: Sequence[ImageScore], value: Callable[[ImageScore], float | None]) -> Spread:
+    pairs = [(number, score.group) for score in scores if (number := value(score)) is not None]
+    if not pairs:
+        return Spread(0)
+    numbers = np.array([number for number, _ in pairs])
+    return Spread(
+        len(numbers),
+        float(numbers.mean()),
+        float(numbers.std()),
+        mean_ci95(numbers, groups=[group for _, group in pairs]),
+        float(np.median(numbers)),
+    )
+
+
+def _share(hits: Sequence[bool]) -> float | None:
+    return sum(hits) / len(hits) if hits else None
+
+
+def _by_class(scores: Sequence[ImageScore]) -> tuple[ClassSummary, ...]:
+    names = sorted({score.class_name for score in scores if score.class_name})
+    parts = [(name, [score for score in scores if score.class_name == name]) for name in names]
+    return tuple(
+        ClassSummary(name, len(part), _spread(part, lambda s: s.dice), _spread(part, lambda s: s.iou))
+        for name, part in parts
+    )
+
+
+def _confidence(scores: Sequence[ImageScore]) -> Confidence:
+    present = [(score.presence, not score.empty_truth) for score in scores if score.presence is not None]
+    judged = [(score.quality, score.dice) for score in scores if score.quality is not None and not score.empty_truth]
+    ranked = [(score.score, score.dice) for score in scores if score.score is not None]
+    presence, truth = [p for p, _ in present], [t for _, t in present]
+    return Confidence(
+        presence_auc=auc(presence, truth) if len(set(truth)) == 2 else None,
+        presence_ece=ece(presence, truth) if present else None,
+        quality_error=float(np.mean([abs(quality - reached) for quality, reached in judged])) if judged else None,
+        score_rank=spearman([s for s, _ in ranked], [d for _, d in ranked]) if len(ranked) > 2 else None,
+    )

@@ -1,0 +1,1 @@
+"""A project on disk: facts, annotations, journal, drafts and locks, written so that no work is lost or mislabelled."""

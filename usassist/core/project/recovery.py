@@ -1,0 +1,51 @@
+"""Drafts of unsaved work: what is found here when a project is opened was not saved before the program ended."""
+
+import logging
+
+from usassist.core.domain import Annotation, Project
+from usassist.core.errors import ProjectError
+from usassist.core.project import atomic, layout, store
+
+_LOG = logging.getLogger(__name__)
+
+
+def save_draft(project: Project, annotation: Annotation) -> None:
+    """Write a frame's unsaved state, atomically and flushed to the disk; raises ProjectError as `save_annotation`."""
+    data = store.encoded(annotation)
+    path = layout.draft_file(project.root, reader_id=annotation.reader_id, frame_key=annotation.frame_key)
+    atomic.make_folder(path.parent)
+    atomic.write_bytes(path, data)
+
+
+def drafts(project: Project, reader_id: str) -> list[Annotation]:
+    """Return a reader's drafts in the order of their frame keys, without those that equal what is saved.
+
+    A draft that cannot be read is logged, so that it stops nobody from opening the project. Nothing is removed here:
+    another window may hold the reader's lock and be writing these drafts now.
+    """
+    folder = layout.recovery_folder(project.root, reader_id)
+    found: list[Annotation] = []
+    for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+        frame_key = path.stem
+        try:
+            draft = store.read_annotation(path, reader_id=reader_id, frame_key=layout.check_key(frame_key))
+        except ProjectError as fault:
+            _LOG.warning("A draft cannot be restored. %s", fault)
+            continue
+        if draft is None:
+            continue
+        if draft != _saved(project, draft):
+            found.append(draft)
+    return found
+
+
+def discard_draft(project: Project, *, reader_id: str, frame_key: str) -> None:
+    """Remove a frame's draft, once it is saved or not wanted; one that is not there is no error."""
+    atomic.remove(layout.draft_file(project.root, reader_id=reader_id, frame_key=frame_key))
+
+
+def _saved(project: Project, draft: Annotation) -> Annotation | None:
+    try:
+        return store.load_annotation(project, reader_id=draft.reader_id, frame_key=draft.frame_key)
+    except ProjectError:  # the saved file is damaged: all the more reason to offer the draft
+        return None

@@ -1,0 +1,176 @@
+"""Masks as image files: written as 8-bit 0/255 PNG, read from whatever people keep masks in.
+
+Which pixels are the object, in this order:
+- two distinct values: the larger one, whatever the two are (0/1, 0/255, 1/2);
+- one value: everything, unless it is 0;
+- a palette PNG: an index map, every index but 0;
+- a lossy file: half the range (128 of 255) and more;
+- grey with more values: an index map if no value reaches half the range, or if a value in between fills areas of its
+  own (few values, flat inside); else smoothed edges, so half the range and more;
+- colours: a colour map, every colour but black; transparent is background.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from usassist.core.domain import Frame, Mask
+from usassist.core.errors import ExchangeError
+from usassist.core.exchange.format import FormatSpec, check_size, read_bytes
+from usassist.core.geometry.cv import cv2
+from usassist.core.io import headers
+from usassist.core.project import atomic
+from usassist.core.project.png import PngError, check_complete, encode_png, join_chunks, png_chunks, png_header
+
+_MAX_BYTES = 256 * 2**20
+_MAX_PIXELS = 2**27
+_MOST_INDICES = 64
+_MOST_COLOURS = 256
+_NEARLY_GREY = 24
+_PALETTE, _GREY = 3, 0
+
+_Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+
+def write(path: Path, mask: Mask, *, frame: Frame | None = None) -> None:
+    """Write an 8-bit grey PNG of the frame's own size, 0 outside and 255 inside, in one step; raises ExchangeError.
+
+    `frame` is not needed: a PNG mask keeps no spacing.
+    """
+    if min(mask.shape) == 0:
+        raise ExchangeError(f"A mask of {mask.shape[0]} x {mask.shape[1]} pixels cannot be a PNG: {path}.")
+    atomic.make_folder(path.parent, error=ExchangeError)
+    atomic.write_bytes(path, encode_png(mask.to_array()), error=ExchangeError)
+
+
+def read(path: Path, shape: tuple[int, int]) -> Mask:
+    """Return the mask of a frame of `shape` (rows, columns); raises ExchangeError, for another size too."""
+    return Mask.from_array(read_mask(path, shape=shape))
+
+
+def read_mask(path: Path, *, shape: tuple[int, int] | None = None) -> npt.NDArray[np.bool_]:
+    """Return an HxW bool array, true at the object by the rules above.
+
+    Raises ExchangeError for a file that is no whole image, has another size than `shape` (rows, columns; None takes
+    any), or is a photograph rather than a mask.
+    """
+    data = read_bytes(path, most=_MAX_BYTES)
+    pixels, is_index = _decode(path, data, shape)
+    check_size(path, pixels.shape[:2], shape)
+    is_lossy = data.startswith(headers.JPEG_MAGIC) or (data[:4] == b"RIFF" and data[12:16] in (b"VP8 ", b"VP8X"))
+    if pixels.ndim == 3:
+        pixels = _as_grey(_over_black(pixels), is_lossy=is_lossy)
+    if pixels.ndim == 3:
+        return _coloured(path, pixels, is_lossy=is_lossy)
+    return _object_of(pixels, is_index=is_index, is_lossy=is_lossy)
+
+
+def _decode(path: Path, data: bytes, shape: tuple[int, int] | None) -> tuple[_Array, bool]:
+    """Return the stored values, HxW or HxWxC, and whether they are indices into a palette."""
+    palette_bits = 0
+    try:
+        header = png_header(data)
+        if header is not None:
+            check_size(path, (header.rows, header.columns), shape)
+            chunks = png_chunks(data)
+            check_complete(header, chunks, most_pixels=_MAX_PIXELS)
+            if header.colour_type == _PALETTE:
+                palette_bits = header.bit_depth
+                data = _without_palette(chunks)
+    except PngError as fault:
+        raise ExchangeError(f"{path} is no whole PNG: {fault}. Write or copy it again.") from fault
+    if data.startswith(headers.JPEG_MAGIC) and not headers.jpeg_is_complete(data):
+        raise ExchangeError(f"{path} is a JPEG that is cut short: its end mark is missing. Copy it again.")
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as fault:
+        raise ExchangeError(f"{path} cannot be decoded as an image: {fault.err}.") from fault
+    if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
+        found = "nothing" if pixels is None else str(pixels.dtype)
+        raise ExchangeError(f"{path} holds no image of 8 or 16 bits (found {found}). A PNG mask is expected.")
+    if 0 < palette_bits < 8:
+        pixels = pixels // np.uint8(255 // (2**palette_bits - 1))
+    return pixels, palette_bits > 0
+
+
+def _without_palette(chunks: list[tuple[bytes, bytes]]) -> bytes:
+    # Decoders turn indices into colours, and two indices may share one: as a grey file the indices themselves come out.
+    kept = [(kind, data) for kind, data in chunks if kind in (b"IHDR", b"IDAT", b"IEND")]
+    header = kept[0][1]
+    return join_chunks([(b"IHDR", header[:9] + bytes([_GREY]) + header[10:]), *kept[1:]])
+
+
+def _over_black(pixels: _Array) -> _Array:
+    """Return HxW or HxWx3 with what is transparent turned black."""
+    if pixels.shape[2] not in (2, 4):
+        return pixels
+    opaque = pixels[..., -1:] > 0
+    over: _Array = np.where(opaque, pixels[..., :-1], np.zeros((), pixels.dtype))
+    return over[..., 0] if over.shape[2] == 1 else over
+
+
+def _as_grey(pixels: _Array, *, is_lossy: bool) -> _Array:
+    """Return HxW where the channels that are used at all say the same, else the pixels as they are."""
+    if pixels.ndim == 2:
+        return pixels
+    used = [pixels[..., channel] for channel in range(pixels.shape[2]) if pixels[..., channel].any()]
+    if not used:
+        return pixels[..., 0]
+    if all(np.array_equal(used[0], other) for other in used[1:]):
+        return used[0]
+    if is_lossy and int((pixels.max(axis=2) - pixels.min(axis=2)).max()) <= _NEARLY_GREY:
+        return pixels[..., 1]
+    return pixels
+
+
+def _coloured(path: Path, pixels: _Array, *, is_lossy: bool) -> npt.NDArray[np.bool_]:
+    if is_lossy:
+        bright: npt.NDArray[np.bool_] = pixels.max(axis=2) >= 128
+        return bright
+    flat = pixels.reshape(-1, pixels.shape[2]).astype(np.uint64)
+    codes = (flat[:, 0] << np.uint64(32)) | (flat[:, 1] << np.uint64(16)) | flat[:, 2]
+    colours = np.unique(codes)
+    if colours.size > _MOST_COLOURS:
+        raise ExchangeError(
+            f"{path} has {colours.size} colours: a picture, not a mask. A mask has one colour a label, on black."
+        )
+    if colours[0] != 0:
+        raise ExchangeError(
+            f"{path} has {colours.size} colours and no black, so its background is unknown. Paint the background black."
+        )
+    coloured: npt.NDArray[np.bool_] = (codes != 0).reshape(pixels.shape[:2])
+    return coloured
+
+
+def _object_of(values: _Array, *, is_index: bool, is_lossy: bool) -> npt.NDArray[np.bool_]:
+    distinct = [int(value) for value in np.unique(values)]
+    top = distinct[-1]
+    half = 128 if top <= 255 else 32768
+    if len(distinct) == 2:
+        threshold = top
+    elif is_lossy:
+        threshold = half
+    elif len(distinct) == 1 or is_index or top < 128 or _is_index_map(values, distinct):
+        threshold = 1
+    else:
+        threshold = half
+    inside: npt.NDArray[np.bool_] = values >= threshold
+    return inside
+
+
+def _is_index_map(values: _Array, distinct: list[int]) -> bool:
+    """Return whether a value between the extremes fills areas: a label does, smoothed edges and noise do not.
+
+    Values within an eighth of the extremes are left to noise, such as a JPEG that was saved again as PNG.
+    """
+    if len(distinct) > _MOST_INDICES:
+        return False
+    low, high = distinct[0], distinct[-1]
+    margin = (high - low) / 8
+    between = [value for value in distinct[1:-1] if low + margin < value < high - margin]
+    kernel = np.ones((3, 3), dtype=np.uint8)
+    return any(cv2.erode((values == value).astype(np.uint8), kernel, borderValue=0).any() for value in between)
+
+
+SPEC = FormatSpec(name="png_mask", suffix=".png", write=write, read=read)

@@ -69,6 +69,8 @@ def test_an_unknown_model_names_the_known_ones() -> None:
 
 
 def test_listing_imports_no_torch() -> None:
-    code = "import sys; from usassist.core.models.weights import list_models; list_models(); print('torch' in sys.modules)"
+    code = (
+        "import sys; from usassist.core.models.weights import list_models; list_models(); print('torch' in sys.modules)"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"

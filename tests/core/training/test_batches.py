@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+import torch
+
+from usassist.core.captions.vocabulary import load_vocabulary
+from usassist.core.data.dataset import load
+from usassist.core.errors import TrainingError
+from usassist.core.training.batches import TrainBatches, eval_batches, load_all
+from usassist.core.training.config import read_recipe
+
+
+@pytest.fixture
+def items(discs):
+    return load_all(load(discs, split="train"))[0]
+
+
+def _config(recipe, quick, *more: str):
+    return read_recipe(recipe, overrides=[*quick, *more])
+
+
+def test_batches_depend_on_seed_and_epoch_alone(items, recipe, quick) -> None:
+    config = _config(recipe, quick)
+    one, two = (list(TrainBatches(items, config, load_vocabulary()).epoch(3)) for _ in range(2))
+    assert all(torch.equal(a.images, b.images) and a.prompts == b.prompts for a, b in zip(one, two, strict=True))
+    other = next(TrainBatches(items, config, load_vocabulary()).epoch(4))
+    assert not torch.equal(one[0].images, other.images)
+
+
+def test_a_wrong_prompt_asks_for_an_empty_mask(items, recipe, quick) -> None:
+    config = _config(recipe, quick, "prompts.without=0", "prompts.wrong=1")
+    for batch in TrainBatches(items, config, load_vocabulary()).epoch(0):
+        assert not batch.truth.any()
+        assert not set(batch.prompts) & set(load_vocabulary().targets["breast_lesion"].prompts)
+
+
+def test_every_example_is_seen_once_an_epoch(items, recipe, quick) -> None:
+    config = _config(recipe, quick, "prompts.without=1", "prompts.wrong=0")
+    batches = list(TrainBatches(items, config, load_vocabulary()).epoch(0))
+    assert sum(len(batch.prompts) for batch in batches) == 12
+    assert sum(int((batch.classes >= 0).sum()) for batch in batches) == 12
+
+
+def test_evaluation_is_not_augmented(items, recipe, quick) -> None:
+    config = _config(recipe, quick)
+    one, two = (list(eval_batches(items, config)) for _ in range(2))
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(one, two, strict=True))
+    assert np.isclose(one[0][1].max(), 1)
+
+
+def test_one_image_is_too_few(items, recipe, quick) -> None:
+    with pytest.raises(TrainingError, match="at least 2"):
+        TrainBatches(items[:1], _config(recipe, quick), load_vocabulary())

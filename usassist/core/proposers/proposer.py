@@ -1,0 +1,65 @@
+"""The contract of an engine: look at a frame once, answer many prompts about it."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from usassist.core.domain import Frame, Prompt, PromptKind, Proposal
+
+
+class Proposer(Protocol):
+    """An engine that proposes masks. Calls come from one thread at a time."""
+
+    @property
+    def spec(self) -> "ProposerSpec":
+        """Return what the engine is and which prompts it understands."""
+        ...
+
+    @property
+    def weights_hash(self) -> str:
+        """Return the SHA-256 of the weights in hexadecimal, "" for an engine without weights."""
+        ...
+
+    def warm(self, frame: Frame) -> None:
+        """Do the part that depends on the frame only, so that a later `propose` is quick."""
+
+    def propose(self, frame: Frame, prompt: Prompt) -> tuple[Proposal, ...]:
+        """Answer a prompt about a frame: one proposal a label asked for; nothing found is an empty mask.
+
+        Masks have the frame's own size and never leave its scan regions. Raises ModelError.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back memory and processes; the engine is not used afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """How to build an engine: `model` is a name or a folder, `device` auto, cpu or cuda, `threshold` on probability."""
+
+    model: str | None = None
+    device: str = "auto"
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProposerSpec:
+    """What a file in this room offers; heavy imports happen inside `build`.
+
+    `requires` names what must be there ("weights", "cuda"); `prompts` which kinds of prompt change the answer.
+    """
+
+    name: str
+    title: str
+    prompts: frozenset[PromptKind]
+    requires: tuple[str, ...]
+    build: Callable[[BuildOptions], Proposer]
+
+
+def frame_token(frame: Frame) -> bytes:
+    """Return a short hash of a frame's key and pixels: what engines cache by, since two projects may share keys."""
+    digest = hashlib.blake2b(frame.ref.key.encode(), digest_size=16)
+    digest.update(frame.pixels.tobytes())
+    return digest.digest()

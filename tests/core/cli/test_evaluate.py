@@ -1,0 +1,150 @@
+"""`usassist evaluate` scores an engine, or a folder of masks, and never tells the engine the answer."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from usassist.core.cli.main import main
+from usassist.core.domain import Prompt
+from usassist.core.geometry.cv import cv2
+
+SHAPE = (16, 24)
+
+
+def save(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), array)
+
+
+def square_truth(shape: tuple[int, int] = SHAPE) -> np.ndarray:
+    """Return the mask that the square engine finds in a grey frame."""
+    mask = np.zeros(shape, np.uint8)
+    mask[shape[0] // 4 : shape[0] // 2, shape[1] // 4 : shape[1] // 2] = 255
+    return mask
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """Return a dataset of four: found exactly, missed, invented, and rightly found empty."""
+    root = tmp_path / "set"
+    frames = {"hit": (100, True), "missed": (0, True), "invented": (100, False), "empty": (0, False)}
+    for name, (value, has_lesion) in frames.items():
+        save(root / "images" / f"{name}.png", np.full(SHAPE, value, np.uint8))
+        save(root / "masks" / f"{name}.png", square_truth() if has_lesion else np.zeros(SHAPE, np.uint8))
+    rows = ["file,class,split,caption", *(f"{name}.png,malignant,test,a secret" for name in frames)]
+    (root / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
+    return root
+
+
+def evaluate(dataset: Path, out: Path, *options: str) -> tuple[int, dict[str, Any]]:
+    status = main(["evaluate", "--data", str(dataset), "--engine", "square", "--out", str(out), *options])
+    return status, json.loads((out / "report.json").read_text(encoding="utf-8"))
+
+
+def test_the_report_counts_as_the_contract_says(dataset: Path, tmp_path: Path, square: Any) -> None:
+    status, report = evaluate(dataset, tmp_path / "out", "--split", "test")
+    assert status == 0
+    assert (report["n"], report["n_empty_truth"], report["n_degenerate"]) == (4, 2, 2)
+    assert report["dice"]["mean"] == pytest.approx(0.5)
+    assert report["dice_lesion"]["mean"] == pytest.approx(0.5)
+    assert (report["empty_correct"], report["lesion_found"]) == (0.5, 0.5)
+    assert (report["engine"], report["model"], report["prompt"], report["classification"]) == (
+        "square",
+        None,
+        None,
+        None,
+    )
+    assert square.asked == [Prompt("lesion")] * 4
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+@pytest.mark.usefixtures("square")
+def test_one_line_an_image(dataset: Path, tmp_path: Path) -> None:
+    evaluate(dataset, tmp_path / "out")
+    with (tmp_path / "out" / "per_image.csv").open(newline="", encoding="utf-8") as file:
+        rows = {row["input"]: row for row in csv.DictReader(file)}
+    assert set(rows) == {"hit.png", "missed.png", "invented.png", "empty.png"}
+    assert float(rows["missed.png"]["hd95_px"]) == pytest.approx(np.hypot(*SHAPE), abs=1.5)
+    assert (rows["hit.png"]["dice"], rows["hit.png"]["class"]) == ("1.000000", "malignant")
+
+
+def test_a_prompt_is_the_one_that_was_given(dataset: Path, tmp_path: Path, square: Any) -> None:
+    _, report = evaluate(dataset, tmp_path / "out", "--prompt", "a breast lesion")
+    assert report["prompt"] == "a breast lesion"
+    assert {prompt.text for prompt in square.asked} == {"a breast lesion"}
+
+
+@pytest.mark.usefixtures("square")
+def test_classes_are_told_apart_by_their_prompts(dataset: Path, tmp_path: Path) -> None:
+    labels = dataset / "labels.csv"
+    labels.write_text(labels.read_text(encoding="utf-8").replace("missed.png,malignant", "missed.png,benign"))
+    _, report = evaluate(dataset, tmp_path / "out", "--classes", "benign=a cyst", "malignant=a cancer")
+    assert report["classification"]["n"] == {"benign": 1, "malignant": 3}
+    assert report["classification"]["auc"] == pytest.approx(0.5)
+
+
+@pytest.mark.usefixtures("square")
+def test_a_mask_of_another_size_is_a_failure_that_names_both(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(dataset / "masks" / "hit.png", square_truth((8, 8)))
+    status, report = evaluate(dataset, tmp_path / "out")
+    assert (status, report["n"]) == (3, 3)
+    said = capsys.readouterr().err
+    assert "hit.png" in said
+    assert "8 x 8" in said
+    assert "16 x 24" in said
+
+
+@pytest.mark.usefixtures("square")
+def test_a_split_that_does_not_exist_is_1_and_names_those_that_do(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(
+        ["evaluate", "--data", str(dataset), "--split", "val", "--engine", "square", "--out", str(tmp_path / "out")]
+    )
+    assert status == 1
+    assert "it has test" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("square")
+def test_what_propose_wrote_scores_as_the_engine_does(dataset: Path, tmp_path: Path) -> None:
+    _, engine = evaluate(dataset, tmp_path / "engine")
+    main(["propose", str(dataset / "images"), "--engine", "square", "--out", str(tmp_path / "masks")])
+    arguments = [
+        "--pred",
+        str(tmp_path / "masks"),
+        "--truth",
+        str(dataset / "masks"),
+        "--out",
+        str(tmp_path / "folders"),
+    ]
+    assert main(["evaluate", *arguments]) == 0
+    folders = json.loads((tmp_path / "folders" / "report.json").read_text(encoding="utf-8"))
+    for name in ("n", "dice", "dice_lesion", "hd95_px", "engine", "weights_hash", "empty_correct"):
+        assert folders[name] == engine[name]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--out", "o"],
+        ["--pred", "p", "--out", "o"],
+        ["--data", "d", "--truth", "t", "--out", "o"],
+        ["--data", "d", "--pred", "p", "--out", "o"],
+        ["--pred", "p", "--truth", "t", "--model", "m", "--out", "o"],
+        ["--data", "d", "--classes", "benign", "--out", "o"],
+    ],
+)
+def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        status = main(["evaluate", *arguments])
+    except SystemExit as stop:
+        status = int(stop.code or 0)
+    assert status == 2
+    assert capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""The command line: one command a file; what is shared by several is in `main`, `inputs` and `output`."""

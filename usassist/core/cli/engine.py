@@ -1,0 +1,67 @@
+"""The options of every command that runs an engine, and what to report about the engine that ran."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from usassist.core.errors import UsassistError
+from usassist.core.models.weights import find_model
+from usassist.core.proposers import DEFAULT_ENGINE, BuildOptions, Proposer, build, specs
+
+LABEL_ID = "lesion"
+"""The label a proposal of the command line is meant for: the first of a new project's labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine that is ready: `model` is None for an engine without weights, `device` what it really runs on."""
+
+    proposer: Proposer
+    name: str
+    model: str | None
+    device: str
+    weights_hash: str
+
+
+def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare --model, --engine, --prompt, --device and --threshold."""
+    parser.add_argument("--model", metavar="NAME|DIR", help="a model of `usassist models list`, or a model's folder")
+    parser.add_argument("--engine", metavar="NAME", default=DEFAULT_ENGINE, help="the engine (default: %(default)s)")
+    parser.add_argument("--prompt", metavar="TEXT", help="what to look for, in words; none means whatever is found")
+    parser.add_argument("--device", metavar="auto|cpu|cuda", default="auto", help="where to compute (default: auto)")
+    parser.add_argument("--threshold", metavar="P", type=_probability, help="probability from which a pixel counts")
+
+
+def _probability(text: str) -> float:
+    value = float(text)
+    if not 0.0 < value < 1.0:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+@contextmanager
+def engine(arguments: argparse.Namespace) -> Iterator[Engine]:
+    """Build the engine the arguments name, and close it in the end. Raises ModelError."""
+    spec = specs().get(arguments.engine)
+    needs_weights = spec is not None and "weights" in spec.requires
+    if arguments.model is not None and spec is not None and not needs_weights:
+        raise UsassistError(f"The engine {arguments.engine} has no weights: leave out --model {arguments.model}.")
+    options = BuildOptions(model=arguments.model, device=arguments.device, threshold=arguments.threshold)
+    proposer = build(arguments.engine, options)
+    try:
+        yield Engine(
+            proposer=proposer,
+            name=arguments.engine,
+            model=find_model(arguments.model).name if needs_weights else None,
+            device=_device(arguments.device) if needs_weights else "cpu",
+            weights_hash=proposer.weights_hash,
+        )
+    finally:
+        proposer.close()
+
+
+def _device(name: str) -> str:
+    from usassist.core.models.device import resolve
+
+    return str(resolve(name))

@@ -1,0 +1,94 @@
+"""What commands write: exit statuses, JSON on stdout, complaints and progress on stderr."""
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Any, Protocol
+
+
+class Exit(IntEnum):
+    """Exit statuses, as CLI.md fixes them; INTERRUPTED is the shell's 128 + SIGINT."""
+
+    DONE = 0
+    NOTHING = 1
+    USAGE = 2
+    PARTLY = 3
+    INTERRUPTED = 130
+
+
+class Bar(Protocol):
+    """A progress bar."""
+
+    def update(self, n: float = 1) -> object:
+        """Count `n` more."""
+
+    def reset(self, total: float | None = None) -> object:
+        """Start again with another total."""
+
+
+class _NoBar:
+    def update(self, n: float = 1) -> None:
+        """Show nothing."""
+
+    def reset(self, total: float | None = None) -> None:
+        """Show nothing."""
+
+
+@contextmanager
+def progress(text: str, *, total: int, unit: str, quiet: bool = False) -> Iterator[Bar]:
+    """Show a progress bar on stderr where stderr is a terminal, and nothing otherwise."""
+    if quiet or not sys.stderr.isatty():
+        yield _NoBar()
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=text, unit=unit, file=sys.stderr, leave=False, dynamic_ncols=True) as bar:
+        yield bar
+
+
+def complain(text: str) -> None:
+    """Write one line for a person to stderr."""
+    print(f"usassist: {text}", file=sys.stderr)
+
+
+def report_failures(failed: Sequence[tuple[str, str]]) -> None:
+    """List each input that failed with its reason, on stderr."""
+    for name, reason in failed:
+        complain(f"{name}: {reason}")
+
+
+def status(*, done: int, failed: int) -> Exit:
+    """Return the exit status for so many inputs done and so many failed."""
+    if failed:
+        return Exit.PARTLY if done else Exit.NOTHING
+    return Exit.DONE
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print one JSON document on stdout."""
+    print(to_json(document))
+
+
+def to_json(document: Mapping[str, Any]) -> str:
+    """Return JSON that every parser reads: numbers that are not finite become null."""
+    return json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def print_table(rows: Sequence[Sequence[str]], *, header: Sequence[str]) -> None:
+    """Print aligned columns on stdout."""
+    widths = [max(len(row[index]) for row in (header, *rows)) for index in range(len(header))]
+    for row in (header, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,1 @@
+"""Reading: files become studies and frames, and whatever goes wrong becomes a sentence (`ReadError`)."""

@@ -111,7 +111,7 @@ class Probe:
         # Cells grow along a convex probe's beams and hold more scatterers: without this the far field would brighten.
         cell_mm2 = (span / (self.beams - 1)) * self.depth_mm / (self.samples - 1)
         energy = np.mean(both**2, axis=1) * cell_mm2
-        return (both / np.sqrt(energy)[:, None]).astype(np.float32)
+        return np.asarray(both / np.sqrt(energy)[:, None], dtype=np.float32)
 
     @cached_property
     def _axial(self) -> npt.NDArray[np.float32]:
@@ -119,7 +119,7 @@ class Probe:
         in_samples = self.pulse_mm / (self.depth_mm / (self.samples - 1))
         frequency = np.fft.fftfreq(self.samples)[:, None]
         pulse = np.exp(-2 * (np.pi * frequency * in_samples) ** 2)
-        return (pulse / np.sqrt(np.mean(pulse**2))).astype(np.float32)
+        return np.asarray(pulse / np.sqrt(np.mean(pulse**2)), dtype=np.float32)
 
     def echoes(self, x_mm: FloatMap, z_mm: FloatMap, strength: FloatMap, gain: FloatMap) -> FloatMap:
         """Return the envelope, samples x beams float32, of scatterers at 1-D positions in mm with given strengths.
@@ -136,7 +136,7 @@ class Probe:
             grid = _splat(answer, sample, beam + _PAD, total.shape)
             spectrum = np.fft.fft(np.fft.ifft(np.fft.fft(grid, axis=0) * self._axial, axis=0), axis=1)
             total += np.abs(np.fft.ifft(spectrum * self._lateral, axis=1)).astype(np.float32)
-        return (total * gain)[:, _PAD:-_PAD] / self.looks
+        return np.asarray((total * gain)[:, _PAD:-_PAD] / self.looks, dtype=np.float32)
 
     def gain(self, loss_db: FloatMap) -> FloatMap:
         """Return the amplitude factor, samples x padded beams, for two-way losses in dB per mm along the beams.

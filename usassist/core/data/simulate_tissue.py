@@ -89,7 +89,7 @@ def smooth_noise(shape: tuple[int, int], rng: np.random.Generator, *, scale_x_mm
     coarse = cv2.GaussianBlur(coarse, (0, 0), sigmaX=scale_x_mm / step_x / 1.5, sigmaY=scale_z_mm / step_z / 1.5)
     coarse = coarse[3:-3, 3:-3]
     field: FloatMap = cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-    return (field - field.mean()) / max(float(field.std()), 1e-6)
+    return np.asarray((field - field.mean()) / max(float(field.std()), 1e-6), dtype=np.float32)
 
 
 def septa(x_mm: FloatMap, z_mm: FloatMap, rng: np.random.Generator, *, lobule_mm: tuple[float, float]) -> FloatMap:
@@ -228,7 +228,7 @@ def _with_lesion(tissue: Tissue, lesion: Lesion, *, x: FloatMap, z: FloatMap) ->
 
 def _edge_loss(outside: FloatMap, angle: FloatMap) -> FloatMap:
     """Return the loss of a smooth wall hit at a grazing angle: refraction, the thin shadows beside a round lesion."""
-    return 2.6 * _band(outside, 0.3) * np.abs(np.cos(angle)) ** 10
+    return np.asarray(2.6 * _band(outside, 0.3) * np.abs(np.cos(angle)) ** 10, dtype=np.float32)
 
 
 def _cyst(
@@ -236,7 +236,7 @@ def _cyst(
 ) -> tuple[FloatMap, FloatMap]:
     """Anechoic, a thin bright wall in front and behind, no loss inside (hence enhancement behind)."""
     inside = _step(-outside, 0.06)
-    wall = 12.0 * _band(outside - 0.15, 0.16) * np.abs(np.sin(angle)) ** 1.5
+    wall: FloatMap = np.asarray(12.0 * _band(outside - 0.15, 0.16) * np.abs(np.sin(angle)) ** 1.5, dtype=np.float32)
     return echo + (-75.0 - echo) * inside + wall, loss * (1 - inside) + _edge_loss(outside, angle)
 
 
@@ -246,7 +246,7 @@ def _fibroadenoma(
     """Homogeneously hypoechoic, circumscribed, a thin capsule, a little enhancement."""
     inside = _step(-outside, 0.1)
     texture = 1.4 * smooth_noise((echo.shape[0], echo.shape[1]), rng, scale_x_mm=2.5, scale_z_mm=1.6)
-    capsule = 8.0 * _band(outside - 0.2, 0.2) * (0.25 + np.abs(np.sin(angle)))
+    capsule = np.asarray(8.0 * _band(outside - 0.2, 0.2) * (0.25 + np.abs(np.sin(angle))), dtype=np.float32)
     return echo + (-18.0 + texture - echo) * inside + capsule, loss * (1 - 0.45 * inside) + _edge_loss(outside, angle)
 
 

@@ -77,8 +77,7 @@ def demo(arguments: list[str]) -> int:
     """Run the main job in a child without a display, then show the window where there is a display."""
     status = in_venv([str(ROOT / "benchmarks" / "demo.py"), *arguments], offscreen=True)
     if status == 0 and has_display():
-        sample = ROOT / "resources" / "sample"
-        shown = arguments[:1] or [str(sample / name) for name in ("breast_cine.dcm", "linear_lesions.png")]
+        shown = arguments[:1] or [str(ROOT / "resources" / "sample")]
         subprocess.Popen([str(python()), "-m", "usassist", *shown])
         print("The window is open on the same frames.")
     return status

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from usassist.gui.main_window import MainWindow
 
 ROOT = Path(__file__).resolve().parent.parent
-SAMPLE = ROOT / "resources" / "sample" / "breast_cine.dcm"
+SAMPLE = ROOT / "resources" / "sample" / "images" / "breast_cine.dcm"
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -107,9 +107,9 @@ def main() -> int:
 
 def sample_visits() -> list[Visit]:
     """Return frames of the simulated cine with their truth, and the simulated still."""
-    truth = SAMPLE / "breast_cine_truth"
-    cine = [Visit(SAMPLE / "breast_cine.dcm", index, truth / f"frame_{index:04d}.png") for index in (0, 20, 40)]
-    return [*cine, Visit(SAMPLE / "linear_lesions.png")]
+    images, masks = SAMPLE / "images", SAMPLE / "masks"
+    cine = [Visit(images / "breast_cine.dcm", index, masks / f"breast_cine_{index:04d}.png") for index in (0, 20, 40)]
+    return [*cine, Visit(images / "linear_lesions.png", 0, masks / "linear_lesions.png")]
 
 
 def pydicom_visits() -> list[Visit]:

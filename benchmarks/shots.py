@@ -86,8 +86,8 @@ def images_folder(folder: Path) -> Path:
     """Return a folder with the sample, and with what goes wrong in real folders."""
     folder.mkdir()
     for name in (CINE, STILL):
-        shutil.copyfile(SAMPLE / name, folder / name)
-    (folder / "cut_short.dcm").write_bytes((SAMPLE / CINE).read_bytes()[:900])
+        shutil.copyfile(SAMPLE / "images" / name, folder / name)
+    (folder / "cut_short.dcm").write_bytes((SAMPLE / "images" / CINE).read_bytes()[:900])
     (folder / "empty.png").write_bytes(b"")
     return folder
 

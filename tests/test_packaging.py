@@ -110,7 +110,7 @@ def test_the_sample_opens(installed: Installed) -> None:
     code = """
 from usassist.core import paths
 from usassist.core.io.open_study import find_sources, open_source
-reader = open_source(find_sources(paths.resources() / "sample" / "breast_cine.dcm")[0])
+reader = open_source(find_sources(paths.resources() / "sample" / "images" / "breast_cine.dcm")[0])
 answer = [len(reader.study.frames), list(reader.frame(59).shape)]
 """
     assert installed.ask(code) == [60, [320, 424]]
@@ -135,7 +135,7 @@ for name in ("dark", "light"):
 def test_the_shipped_model_proposes_on_the_sample(installed: Installed) -> None:
     out = installed.elsewhere / "out"
     sample = installed.ask("from usassist.core import paths\nanswer = str(paths.resources() / 'sample')")
-    still = str(Path(sample) / "linear_lesions.png")
+    still = str(Path(sample) / "images" / "linear_lesions.png")
     done = installed.run("usassist", "propose", still, "--out", str(out), "--device", "cpu")
     assert done.returncode == 0, done.stderr
     document = json.loads((out / "proposals.json").read_text(encoding="utf-8"))

@@ -74,7 +74,7 @@ def test_no_prompt_means_none(tmp_path: Path, square: Any) -> None:
 
 @pytest.mark.usefixtures("square")
 def test_a_cine_gives_a_mask_a_frame(tmp_path: Path, sample_dir: Path) -> None:
-    status, document = propose(tmp_path / "out", sample_dir / "breast_cine.dcm", options=("-q",))
+    status, document = propose(tmp_path / "out", sample_dir / "images" / "breast_cine.dcm", options=("-q",))
     names = [f"breast_cine_{index:04d}.png" for index in range(60)]
     # A frame of the sample that reaches the brightest value fails in this engine; the others are done all the same.
     assert status in (0, 3)
@@ -173,12 +173,12 @@ def test_the_classical_engine_finds_the_lesion_of_the_sample(tmp_path: Path, sam
     still = tmp_path / "frame.png"
     from usassist.core.io.open_study import find_sources, open_source
 
-    reader = open_source(find_sources(sample_dir / "breast_cine.dcm")[0])
+    reader = open_source(find_sources(sample_dir / "images" / "breast_cine.dcm")[0])
     cv2.imwrite(str(still), reader.frame(0).pixels)
     reader.close()
     assert main(["propose", str(still), "--engine", "classical", "--out", str(tmp_path / "out")]) == 0
     mask = read(tmp_path / "out" / "frame.png") > 0
-    truth = read(sample_dir / "breast_cine_truth" / "frame_0000.png") > 0
+    truth = read(sample_dir / "masks" / "breast_cine_0000.png") > 0
     assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.5
 
 
@@ -186,7 +186,15 @@ def test_the_classical_engine_finds_the_lesion_of_the_sample(tmp_path: Path, sam
 def test_ctrl_c_in_a_terminal_leaves_whole_files(tmp_path: Path, sample_dir: Path) -> None:
     """The real command in a process of its own, interrupted while it works on a cine."""
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "usassist", "propose", str(sample_dir / "breast_cine.dcm"), "--out", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "usassist",
+        "propose",
+        str(sample_dir / "images" / "breast_cine.dcm"),
+        "--out",
+        str(out),
+    ]
     child = subprocess.Popen([*command, "--engine", "classical"], stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 60
     while not (out / "breast_cine_0001.png").exists() and time.monotonic() < end and child.poll() is None:

@@ -88,6 +88,15 @@ def test_union_of_regions() -> None:
         union_truth([Mask.from_array(a)], (5, 5))
 
 
+def test_the_sample_is_a_dataset_of_a_still_and_a_cine(sample_dir) -> None:
+    examples = load(sample_dir)
+    assert [e.frame for e in examples if e.source.relative.endswith(".dcm")] == list(range(60))
+    last = examples[59]
+    truth = last.read_truth(last.read_grey().shape)
+    assert truth.any()
+    assert len({e.group for e in examples}) == 2
+
+
 @pytest.mark.data
 def test_busi_as_published(data_root) -> None:
     examples = load(data_root / "busi")

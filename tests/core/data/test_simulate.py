@@ -119,7 +119,7 @@ def test_the_sample_is_written_with_the_same_bytes_twice(tmp_path: Path) -> None
     for name in ("first", "second"):
         simulate_sample.write_cine(tmp_path / name, frames=2)
     first, second = (sorted((tmp_path / name).rglob("*.*")) for name in ("first", "second"))
-    assert [path.name for path in first] == ["breast_cine.dcm", "frame_0000.png", "frame_0001.png"]
+    assert [path.name for path in first] == ["breast_cine.dcm", "breast_cine_0000.png", "breast_cine_0001.png"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
@@ -127,7 +127,7 @@ def test_the_shipped_cine_is_a_calibrated_lossless_ultrasound_cine() -> None:
     import pydicom
 
     folder = paths.resources() / "sample"
-    ds = pydicom.dcmread(folder / "breast_cine.dcm")
+    ds = pydicom.dcmread(folder / "images" / "breast_cine.dcm")
     scene = simulate_sample.cine_scene()
     assert ds.SOPClassUID.name == "Ultrasound Multi-frame Image Storage"
     assert ds.file_meta.TransferSyntaxUID.name == "JPEG-LS Lossless Image Compression"
@@ -142,7 +142,7 @@ def test_the_shipped_cine_is_a_calibrated_lossless_ultrasound_cine() -> None:
         region.RegionLocationMinX0 : region.RegionLocationMaxX1 + 1,
     ]
     for index in range(60):
-        truth = cv2.imread(str(folder / "breast_cine_truth" / f"frame_{index:04d}.png"), cv2.IMREAD_UNCHANGED)
+        truth = cv2.imread(str(folder / "masks" / f"breast_cine_{index:04d}.png"), cv2.IMREAD_UNCHANGED)
         assert truth is not None
         assert truth.dtype == np.uint8
         assert truth.shape == frames.shape[1:]
@@ -156,7 +156,7 @@ def test_the_shipped_sample_is_what_the_simulator_makes() -> None:
     import pydicom
 
     folder = paths.resources() / "sample"
-    shipped = pydicom.dcmread(folder / "breast_cine.dcm").pixel_array[0].astype(int)
+    shipped = pydicom.dcmread(folder / "images" / "breast_cine.dcm").pixel_array[0].astype(int)
     scene = simulate_sample.cine_scene()
     fresh = simulate_sample.mark(simulate_still(scene).pixels, scene).astype(int)
     assert np.abs(fresh - shipped).max() <= 2

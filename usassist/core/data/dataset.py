@@ -90,27 +90,35 @@ def fingerprint(examples: Iterable[Example]) -> str:
 
 def _folder_examples(path: Path) -> list[Example]:
     rows = _read_labels(path / "labels.csv")
-    sources = find_sources(path / "images")
     masks = {mask.stem: mask for mask in sorted((path / "masks").iterdir()) if mask.is_file()}
-    missing = [s.relative for s in sources if Path(s.relative).stem not in masks]
+    cines: dict[str, list[tuple[int, Path]]] = {}
+    for stem, mask in masks.items():
+        clip, _, index = stem.rpartition("_")
+        if len(index) == 4 and index.isdecimal():
+            cines.setdefault(clip, []).append((int(index), mask))
+    examples: list[Example] = []
+    missing: list[str] = []
+    for source in find_sources(path / "images"):
+        stem, row = Path(source.relative).stem, rows.get(Path(source.relative).name, {})
+        frames = [(0, masks[stem])] if stem in masks else cines.get(stem, [])
+        if not frames:
+            missing.append(source.relative)
+        examples += [_folder_example(path.name, source, mask, row, frame=frame) for frame, mask in frames]
     if missing:
         raise TrainingError(
             f"{path}: {len(missing)} images have no mask of the same stem in masks/, for instance {missing[0]}; "
-            f"add an empty mask for an image without an object."
+            f"add an empty mask for an image without an object, and STEM_0000.png and so on for a cine."
         )
-    return [
-        _folder_example(path.name, source, masks[Path(source.relative).stem], rows.get(Path(source.relative).name, {}))
-        for source in sources
-    ]
+    return examples
 
 
-def _folder_example(dataset: str, source: Source, mask: Path, row: dict[str, str]) -> Example:
+def _folder_example(dataset: str, source: Source, mask: Path, row: dict[str, str], *, frame: int) -> Example:
     group = row.get("dup_group") or f"{dataset}/{source.relative}"
     return Example(
-        key=f"{dataset}/{source.relative}",
+        key=f"{dataset}/{source.relative}" + (f"#{frame}" if frame else ""),
         dataset=dataset,
         source=source,
-        frame=0,
+        frame=frame,
         truth=lambda shape: read_mask(mask, shape=shape),
         class_name=row.get("class", ""),
         caption=row.get("caption", ""),

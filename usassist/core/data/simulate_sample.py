@@ -147,24 +147,31 @@ def mark(pixels: npt.NDArray[np.uint8], scene: Scene) -> npt.NDArray[np.uint8]:
 
 
 def write_cine(out: Path, *, frames: int = CINE_FRAMES) -> None:
-    """Write `breast_cine.dcm` and `breast_cine_truth/frame_0000.png` and so on (8-bit, 0 or 255) into a folder."""
+    """Write `images/breast_cine.dcm` and `masks/breast_cine_0000.png` and so on (8-bit, 0 or 255) into a folder."""
     scene = cine_scene()
-    truth = out / "breast_cine_truth"
-    truth.mkdir(parents=True, exist_ok=True)
+    images, masks = _folders(out)
     stack = []
     for index, picture in enumerate(simulate(scene, frames=frames, frame_time_s=FRAME_TIME_MS / 1000)):
         stack.append(mark(picture.pixels, scene))
-        _write_png(truth / f"frame_{index:04d}.png", picture.mask.astype(np.uint8) * 255)
-    cine_dataset(np.stack(stack), scene).save_as(out / "breast_cine.dcm", enforce_file_format=True)
+        _write_png(masks / f"breast_cine_{index:04d}.png", picture.mask.astype(np.uint8) * 255)
+    cine_dataset(np.stack(stack), scene).save_as(images / "breast_cine.dcm", enforce_file_format=True)
 
 
 def write_linear(out: Path) -> None:
-    """Write `linear_lesions.png`, its truth (0 or 255) and its class map (an index a pixel) into a folder."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Write `linear_lesions.png` into images/ and masks/ (0 or 255), its class map (an index a pixel) beside them."""
+    images, masks = _folders(out)
     picture = simulate_still(linear_scene())
-    _write_png(out / "linear_lesions.png", picture.pixels)
-    _write_png(out / "linear_lesions_truth.png", picture.mask.astype(np.uint8) * 255)
+    _write_png(images / "linear_lesions.png", picture.pixels)
+    _write_png(masks / "linear_lesions.png", picture.mask.astype(np.uint8) * 255)
     _write_png(out / "linear_lesions_classes.png", picture.classes)
+
+
+def _folders(out: Path) -> tuple[Path, Path]:
+    """Make and return images/ and masks/: the sample is a dataset folder like any other."""
+    images, masks = out / "images", out / "masks"
+    images.mkdir(parents=True, exist_ok=True)
+    masks.mkdir(exist_ok=True)
+    return images, masks
 
 
 def _write_png(path: Path, pixels: npt.NDArray[np.uint8]) -> None:

@@ -94,7 +94,7 @@ class Mask:
 
 @dataclass(frozen=True, eq=False)
 class Contour:
-    """A line around or in a mask, derived and never stored: `points` is Nx2 float64 (x, y), pixel centres at integers."""
+    """A line around or in a mask, never stored: `points` is Nx2 float64 (x, y) with pixel centres at integers."""
 
     points: npt.NDArray[np.float64]
     closed: bool = True

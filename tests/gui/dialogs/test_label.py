@@ -1,0 +1,86 @@
+"""The label dialog makes labels that differ, in colours that can be told apart."""
+
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from usassist.core.domain import Label
+from usassist.core.project.palette import COLOURS
+from usassist.gui.dialogs.label import LabelDialog, edit_label, new_id
+
+LABELS = (Label("lesion", "Lesion", COLOURS[0], "breast lesion"), Label("cyst", "Cyst", COLOURS[1]))
+
+
+@pytest.fixture
+def make_dialog(qtbot):
+    def make(label: Label | None) -> LabelDialog:
+        dialog = LabelDialog(label, labels=LABELS)
+        qtbot.addWidget(dialog)
+        return dialog
+
+    return make
+
+
+def test_a_new_label_gets_a_free_colour_and_an_id(make_dialog) -> None:
+    dialog = make_dialog(None)
+    assert dialog.colour == COLOURS[2]
+    assert not dialog.ok_button.isEnabled()
+    dialog.name_field.setText("  Lymph node ")
+    dialog.caption_field.setText("axillary lymph node")
+    assert dialog.ok_button.isEnabled()
+    assert dialog.result_label() == Label("lymph-node", "Lymph node", COLOURS[2], "axillary lymph node")
+
+
+def test_editing_keeps_the_id(make_dialog) -> None:
+    dialog = make_dialog(LABELS[0])
+    assert (dialog.name_field.text(), dialog.caption_field.text(), dialog.colour) == (
+        "Lesion",
+        "breast lesion",
+        COLOURS[0],
+    )
+    dialog.name_field.setText("Mass")
+    dialog.choose_colour(COLOURS[4])
+    assert dialog.result_label() == Label("lesion", "Mass", COLOURS[4], "breast lesion")
+
+
+def test_two_labels_cannot_share_a_name(make_dialog) -> None:
+    dialog = make_dialog(None)
+    dialog.name_field.setText("cyst")
+    assert not dialog.ok_button.isEnabled()
+    assert "Cyst already" in dialog.problem.text()
+    own = make_dialog(LABELS[1])
+    assert own.ok_button.isEnabled()
+
+
+def test_any_colour_can_be_picked(make_dialog) -> None:
+    dialog = make_dialog(Label("own", "Own", "#123456"))
+    assert dialog.colour == "#123456"
+    dialog.choose_colour("#abcdef")
+    dialog.choose_colour("#ABCDEF")
+    assert dialog.colour == "#abcdef"
+    assert len(dialog._swatches.buttons()) == len(COLOURS) + 2
+    dialog.grab()
+
+
+@given(st.text(max_size=80), st.sets(st.sampled_from(["label", "a", "a-2"])))
+def test_ids_are_always_allowed_and_new(name: str, taken: set[str]) -> None:
+    found = new_id(name, taken)
+    assert found not in taken
+    Label(found, name, "#000000")
+
+
+def test_the_answer_reaches_the_project(document) -> None:
+    def accept(dialog: LabelDialog) -> int:
+        dialog.name_field.setText("Node")
+        return int(LabelDialog.DialogCode.Accepted)
+
+    before = document.labels
+    with patch.object(LabelDialog, "exec", accept):
+        edit_label(document, "")
+    assert document.labels == (*before, Label("node", "Node", COLOURS[2]))
+    assert document.active_label.id == "node"
+    with patch.object(LabelDialog, "exec", lambda _dialog: int(LabelDialog.DialogCode.Rejected)):
+        edit_label(document, "node")
+    assert len(document.labels) == len(before) + 1

@@ -1,0 +1,134 @@
+"""The proposals panel shows what engines answered and is honest where there is nothing to show."""
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+
+from usassist.core.errors import ModelError
+from usassist.core.models.weights import ModelInfo
+from usassist.core.proposers import ProposerSpec
+from usassist.gui.docks.proposals import ProposalsDock
+from usassist.gui.docks.rows import ROW_ROLE
+
+
+def never(_options: object) -> None:
+    raise AssertionError
+
+
+ENGINES = {
+    "clip_mona": ProposerSpec("clip_mona", "CLIP-Mona", frozenset({"text"}), ("weights",), never),
+    "classical": ProposerSpec("classical", "Classical", frozenset(), (), never),
+}
+
+
+def model(name: str, *, problem: str = "") -> ModelInfo:
+    return ModelInfo(name, Path(name), name.upper(), "user", "" if problem else "ab12cd34" * 8, None, problem)
+
+
+MODELS = (model("usassist-us"), model("mine"))
+
+
+@pytest.fixture
+def make_dock(qtbot):
+    def make(document, *, models=MODELS) -> ProposalsDock:
+        dock = ProposalsDock(document, engines=lambda: ENGINES, models=lambda: models)
+        qtbot.addWidget(dock)
+        dock.question.fill()
+        qtbot.waitUntil(lambda: dock.question.is_listed)
+        return dock
+
+    return make
+
+
+def test_a_proposal_shows_its_numbers(make_dock, document) -> None:
+    dock = make_dock(document)
+    row = dock.rows.index(0).data(ROW_ROLE)
+    assert row.title == document.labels[0].name
+    assert row.trailing == "72 %"
+    assert [(bar.name, bar.value) for bar in row.bars] == [("Presence", 0.9), ("Quality", 0.8)]
+    assert "0.00 s" in row.subtitle
+    assert "presence 90%" in dock.rows.index(0).data(Qt.ItemDataRole.AccessibleTextRole)
+
+
+def test_accept_and_reject_are_commands(make_dock, document) -> None:
+    dock = make_dock(document)
+    dock.accept_button.click()
+    assert [region.origin for region in document.annotation.regions] == ["engine"]
+    assert not dock.accept_button.isEnabled()
+    assert "This frame is done" in dock.empty.text
+    document.undo_stack.undo()
+    assert dock.rows.rowCount() == 1
+    dock.reject_button.click()
+    assert document.annotation.regions == ()
+    assert dock.rows.rowCount() == 0
+    document.undo_stack.undo()
+    assert dock.rows.rowCount() == 1
+
+
+def test_again_asks_with_the_written_text(make_dock, document, monkeypatch) -> None:
+    dock = make_dock(document)
+    asked = []
+    monkeypatch.setattr(document, "request_proposals", lambda prompt=None: asked.append(prompt))
+    dock.again_button.click()
+    dock.prompt_field.setText("  dark oval mass ")
+    dock.prompt_field.returnPressed.emit()
+    assert asked[0] is None
+    assert (asked[1].text, asked[1].label_id) == ("dark oval mass", document.active_label.id)
+
+
+def test_engine_and_model_are_chosen_here_and_elsewhere(make_dock, document) -> None:
+    dock = make_dock(document)
+    assert dock.question.engine_box.currentData() == "clip_mona"
+    assert dock.question.model_box.currentData() == "usassist-us"
+    assert dock.prompt_field.placeholderText() == document.active_label.caption
+    dock.question.model_box.setCurrentIndex(1)
+    dock.question.model_box.activated.emit(1)
+    assert (document.engine_name, document.model_name) == ("clip_mona", "mine")
+    document.set_engine("classical")
+    assert dock.question.engine_box.currentData() == "classical"
+    assert not dock.question.model_box.isEnabled()
+    assert not dock.prompt_field.isEnabled()
+    assert "no text" in dock.prompt_field.placeholderText()
+    assert dock.question.state_text.text() == "Needs no model"
+
+
+def test_without_a_model_it_says_so(make_dock, make_document) -> None:
+    dock = make_dock(make_document(), models=())
+    assert "No trained model" in dock.question.state_text.text()
+    assert dock.question.state_text.property("role") == "warning"
+    assert not dock.question.model_box.isEnabled()
+    assert "No frame is shown" in dock.empty.text
+
+
+def test_a_damaged_model_cannot_be_chosen(make_dock, make_document) -> None:
+    dock = make_dock(make_document(), models=(model("usassist-us", problem="model.safetensors is missing."),))
+    assert "damaged" in dock.question.model_box.itemText(0)
+    assert not dock.question.model_box.model().item(0).isEnabled()
+    assert "missing" in dock.question.state_text.text()
+
+
+def test_a_model_names_its_weights(make_dock, make_document) -> None:
+    dock = make_dock(make_document())
+    assert dock.question.state_text.text() == "user model · weights ab12cd34 · not loaded"
+
+
+def test_a_failed_engine_is_told(make_dock, make_document, engine, images, qtbot) -> None:
+    engine.error = ModelError("No.")
+    document = make_document()
+    dock = make_dock(document)
+    with qtbot.waitSignal(document.frame_shown):
+        document.open_paths([images])
+    qtbot.waitUntil(lambda: document.engine_state == "failed")
+    assert "gave no answer" in dock.empty.text
+    assert dock.again_button.isEnabled()
+
+
+def test_work_is_shown_while_it_lasts(make_dock, document) -> None:
+    dock = make_dock(document)
+    document.busy_changed.emit("Loading the engine")
+    assert not dock.busy_bar.isHidden()
+    assert not dock.again_button.isEnabled()
+    document.busy_changed.emit("")
+    assert dock.busy_bar.isHidden()
+    assert dock.again_button.isEnabled()

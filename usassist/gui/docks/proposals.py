@@ -1,0 +1,196 @@
+"""The proposals panel: which engine answers, what it is asked, and what it proposes for the frame on screen."""
+
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, QTimer
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QStackedWidget,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from usassist.core.domain import Label, Proposal
+from usassist.core.models.weights import list_models
+from usassist.core.proposers import specs as engine_specs
+from usassist.gui import theme
+from usassist.gui.commands import proposal as proposal_commands
+from usassist.gui.docks.dock import Dock, EmptyState, keep_keys
+from usassist.gui.docks.question import Engines, Models, Question
+from usassist.gui.docks.rows import Bar, Row, RowDelegate, RowsModel, list_view
+from usassist.gui.document import Document
+
+
+class ProposalsDock(Dock):
+    """Engine, model and text above; the waiting proposals with their scores; accept, reject and ask again below.
+
+    `engines` and `models` say what can be chosen; they are asked when the panel is first shown, and import no torch.
+    """
+
+    def __init__(
+        self,
+        document: Document,
+        *,
+        engines: Engines = engine_specs,
+        models: Models = list_models,
+    ) -> None:
+        super().__init__("proposals", "Proposals", icon="ph.sparkle")
+        self._document = document
+        self._engines, self._models = engines, models
+        self._busy = ""
+        self._add_question()
+        self._add_answers()
+        self._add_buttons()
+        self._connect()
+        self._show_proposals()
+
+    # Building
+
+    def _add_question(self) -> None:
+        self.question = Question(self._document, engines=self._engines, models=self._models)
+        self.prompt_field = self.question.prompt_field
+        self.body.addWidget(self.question)
+        self.busy_bar = QProgressBar()
+        self.busy_bar.setAccessibleName("The engine is working")
+        self.busy_bar.setTextVisible(False)
+        self.busy_bar.setRange(0, 0)
+        keep = self.busy_bar.sizePolicy()
+        keep.setRetainSizeWhenHidden(True)
+        self.busy_bar.setSizePolicy(keep)
+        self.busy_bar.hide()
+        line = QVBoxLayout()
+        line.setContentsMargins(10, 0, 10, 2)
+        line.addWidget(self.busy_bar)
+        self.body.addLayout(line)
+
+    def _add_answers(self) -> None:
+        self.rows = RowsModel(self)
+        delegate = RowDelegate(two_lines=True, bars=2)
+        self.view = list_view("Waiting proposals", delegate=delegate)
+        self.view.setMinimumHeight(delegate.sizeHint(QStyleOptionViewItem(), QModelIndex()).height() + 4)
+        self.view.setModel(self.rows)
+        self.empty = EmptyState("ph.sparkle", "No proposal", "")
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.empty)
+        self._stack.addWidget(self.view)
+        self.body.addWidget(self._stack, 1)
+
+    def _add_buttons(self) -> None:
+        footer = QWidget()
+        footer.setObjectName("Footer")
+        footer.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        row = QHBoxLayout(footer)
+        row.setContentsMargins(10, 8, 10, 10)
+        row.setSpacing(6)
+        self.accept_button = _button("Accept", "ph.check", kind="primary", tip="Accept the proposal (Enter)")
+        self.reject_button = _button("Reject", "ph.x", kind="", tip="Reject the proposal (Backspace)")
+        self.again_button = _button("Ask", "ph.arrows-clockwise", kind="", tip="Propose again (I)")
+        for button in (self.accept_button, self.reject_button, self.again_button):
+            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            row.addWidget(button, 1)
+        self.body.addWidget(footer)
+
+    def _connect(self) -> None:
+        self.question.asked.connect(self.ask_again)
+        self.question.shown.connect(self._show_proposals)
+        for button in (self.accept_button, self.reject_button, self.again_button):
+            keep_keys(button)
+        self.accept_button.clicked.connect(lambda: proposal_commands.accept(self._document, self.chosen()))
+        self.reject_button.clicked.connect(lambda: proposal_commands.reject(self._document, self.chosen()))
+        self.again_button.clicked.connect(self.ask_again)
+        document = self._document
+        document.opened.connect(self._show_proposals)
+        document.frame_shown.connect(lambda _frame: self._show_proposals())
+        document.frame_failed.connect(lambda _key, _reason: self._show_proposals())
+        document.proposals_changed.connect(lambda _key: self._show_proposals())
+        document.annotation_changed.connect(lambda _key: self._show_proposals())
+        document.labels_changed.connect(self._show_proposals)
+        document.busy_changed.connect(self._on_document_busy)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        QTimer.singleShot(0, self, self.question.fill)  # after the paint; again each time, models come and go
+
+    # Proposals
+
+    def chosen(self) -> int:
+        """Return the position of the chosen proposal, the first where none is chosen."""
+        return max(self.view.currentIndex().row(), 0)
+
+    def ask_again(self) -> None:
+        """Ask the engine about this frame, with the text where one is written."""
+        self._document.request_proposals(self.question.prompt())
+
+    def _on_document_busy(self, what: str) -> None:
+        self._busy = what
+        self.busy_bar.setVisible(bool(what))
+        self._show_proposals()
+
+    def _show_proposals(self) -> None:
+        proposals = self._document.proposals if self._document.frame is not None else ()
+        labels = {item.id: item for item in self._document.labels} if proposals else {}
+        rows = tuple(_row(item, labels.get(item.label_id), number) for number, item in enumerate(proposals))
+        self.rows.set_rows(rows)
+        if rows and not self.view.currentIndex().isValid():
+            flags = QItemSelectionModel.SelectionFlag.ClearAndSelect
+            self.view.selectionModel().setCurrentIndex(self.rows.index(0), flags)
+        elif not rows:
+            self.view.setCurrentIndex(QModelIndex())
+            self._say_why_empty()
+        self._stack.setCurrentWidget(self.view if rows else self.empty)
+        self.accept_button.setEnabled(bool(rows))
+        self.reject_button.setEnabled(bool(rows))
+        self.again_button.setEnabled(self._document.frame is not None and not self._busy)
+
+    def _say_why_empty(self) -> None:
+        annotation = self._document.annotation
+        if self._document.frame is None:
+            self.empty.say("No frame is shown", "Open files to get proposals for them.", icon="ph.image-square")
+        elif self._busy:
+            self.empty.say("Looking at the frame", self._busy, icon="ph.hourglass-medium")
+        elif annotation is not None and annotation.status == "accepted":
+            self.empty.say("This frame is done", "Press I to ask again.", icon="ph.check-circle")
+        elif self.question.lacks_model:
+            hint = "Add a trained one with usassist models add, or choose an engine that needs none."
+            self.empty.say("No model is installed", hint, icon="ph.package")
+        elif self._document.engine_state == "failed":
+            hint = "Press I to try again, or choose another engine or model. The message below the image says more."
+            self.empty.say("The engine gave no answer", hint, icon="ph.warning-circle")
+        else:
+            hint = "Press I to ask, or N when there is nothing to segment."
+            self.empty.say("No proposal is waiting", hint, icon="ph.sparkle")
+
+
+def _row(proposal: Proposal, item: Label | None, number: int) -> Row:
+    name = item.name if item is not None else proposal.label_id
+    where = f"{proposal.mask.area:,} px · {proposal.seconds:.2f} s".replace(",", "\u202f")
+    asked = f"Asked: {proposal.prompt.describe() or 'whatever is there'}"
+    return Row(
+        key=f"{number}",
+        title=name,
+        subtitle=where,
+        swatch=item.colour if item is not None else "#808080",
+        trailing=f"{proposal.score:.0%}".replace("%", " %"),
+        trailing_tone="text",
+        strong=True,
+        bars=(Bar("Presence", proposal.presence), Bar("Quality", proposal.quality)),
+        tip=(
+            "Score = presence × quality. Presence: how likely it is there at all; "
+            f"quality: the Dice to expect if it is.\n{asked}\nEngine: {proposal.engine}"
+        ),
+        spoken=(
+            f"{name}, score {proposal.score:.0%}, presence {proposal.presence:.0%}, quality {proposal.quality:.0%}, "
+            f"{proposal.seconds:.2f} seconds"
+        ),
+    )
+
+
+def _button(text: str, icon: str, *, kind: str, tip: str) -> QPushButton:
+    button = QPushButton(theme.icon(icon, tone="on_accent" if kind == "primary" else "normal"), text)
+    button.setProperty("kind", kind)
+    button.setToolTip(tip)
+    button.setAccessibleName(tip)
+    return button

@@ -1,0 +1,164 @@
+"""What the engine is asked: which engine, which model, which words, and whether its answers mean anything."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QStandardItemModel
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from usassist.core.domain import Prompt
+from usassist.core.models.weights import DEFAULT_MODEL, ModelInfo
+from usassist.core.proposers import ProposerSpec
+from usassist.gui import theme
+from usassist.gui.docks.dock import ElidedLabel, Field
+from usassist.gui.document import Document, EngineState
+
+Engines = Callable[[], Mapping[str, ProposerSpec]]
+Models = Callable[[], Sequence[ModelInfo]]
+
+_STATES: dict[EngineState, str] = {"off": "not loaded", "starting": "loading", "ready": "ready", "failed": "failed"}
+
+
+class Question(QWidget):
+    """Pickers for engine and model, a field for the text, and one line that says where the answers come from."""
+
+    asked = Signal()
+    """Enter was pressed in the text."""
+    shown = Signal()
+    """Something this form says has changed."""
+
+    def __init__(self, document: Document, *, engines: Engines, models: Models) -> None:
+        super().__init__()
+        self._document = document
+        self._engines, self._models = engines, models
+        self._specs: Mapping[str, ProposerSpec] = {}
+        self._infos: Sequence[ModelInfo] = ()
+        self._filled = False
+        self.is_listed = False
+        self._build()
+        self.engine_box.activated.connect(lambda _index: self._on_picked())
+        self.model_box.activated.connect(lambda _index: self._on_picked())
+        self.prompt_field.returnPressed.connect(self.asked)
+        document.labels_changed.connect(self._show_prompt)
+        document.active_label_changed.connect(lambda _label_id: self._show_prompt())
+        document.engine_changed.connect(self._show_engine)
+        self._show_prompt()
+
+    def _build(self) -> None:
+        self.engine_box, self.model_box, self.prompt_field = QComboBox(), QComboBox(), Field()
+        for box, name in ((self.engine_box, "Engine"), (self.model_box, "Model")):
+            box.setAccessibleName(name)
+            box.setToolTip(name)
+            box.setMinimumContentsLength(5)
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.prompt_field.setAccessibleName("Text prompt")
+        self.prompt_field.setClearButtonEnabled(True)
+        self.prompt_field.addAction(theme.icon("ph.text-aa"), Field.ActionPosition.LeadingPosition)
+        self.state_text = ElidedLabel("", "faint")
+        self.state_text.setContentsMargins(4, 0, 0, 0)
+        pickers = QHBoxLayout()
+        pickers.setSpacing(6)
+        pickers.addWidget(self.engine_box, 1)
+        pickers.addWidget(self.model_box, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(10, 2, 10, 4)
+        column.setSpacing(6)
+        column.addLayout(pickers)
+        column.addWidget(self.prompt_field)
+        column.addWidget(self.state_text)
+
+    @property
+    def lacks_model(self) -> bool:
+        """Return whether the engine needs a model and no usable one is installed."""
+        return self.is_listed and self._needs_model() and all(info.problem for info in self._infos)
+
+    def prompt(self) -> Prompt | None:
+        """Return the written question about the active label, None where nothing is written."""
+        text = self.prompt_field.text().strip()
+        return Prompt(self._document.active_label.id, text=text) if text and self.prompt_field.isEnabled() else None
+
+    def fill(self) -> None:
+        """Look for engines and models (again); what the document uses stays chosen.
+
+        Models are looked for on the io lane: the hash of their weights takes a while the first time.
+        """
+        self._filled = True
+        self._specs = self._engines()
+        self.engine_box.clear()
+        for spec in self._specs.values():
+            self.engine_box.addItem(spec.title, spec.name)
+        self._show_engine()
+        self._document.lane_io.submit(self._models, done=self._on_models, key="models")
+
+    def _on_models(self, found: Sequence[ModelInfo]) -> None:
+        self._infos, self.is_listed = found, True
+        self.model_box.clear()
+        for row, info in enumerate(found):
+            self.model_box.addItem(
+                f"{info.title or info.name} (damaged)" if info.problem else info.title or info.name, info.name
+            )
+            self.model_box.setItemData(row, info.problem or str(info.folder), Qt.ItemDataRole.ToolTipRole)
+            item_model = self.model_box.model()
+            if info.problem and isinstance(item_model, QStandardItemModel):
+                item_model.item(row).setEnabled(False)
+        self._show_engine()
+
+    def _show_engine(self) -> None:
+        self.engine_box.setCurrentIndex(self.engine_box.findData(self._document.engine_name))
+        needs_model = self._needs_model()
+        wanted = self.model_box.findData(self._document.model_name or DEFAULT_MODEL)
+        self.model_box.setCurrentIndex(wanted if needs_model else -1)
+        self.model_box.setEnabled(needs_model and bool(self._infos))
+        self.model_box.setPlaceholderText("No model installed" if needs_model else "Needs no model")
+        self._show_state()
+        self._show_prompt()
+        self.shown.emit()
+
+    def _needs_model(self) -> bool:
+        spec = self._specs.get(self._document.engine_name)
+        return spec is not None and "weights" in spec.requires
+
+    def _on_picked(self) -> None:
+        engine = self.engine_box.currentData()
+        model = self.model_box.currentData()
+        used = (self._document.engine_name, self._document.model_name or DEFAULT_MODEL)
+        if engine is not None and (engine, model or DEFAULT_MODEL) != used:
+            self._document.set_engine(engine, model)
+
+    def _show_state(self) -> None:
+        """Say in one line where the answers come from, and whether they can be trusted at all."""
+        info = self._chosen_model()
+        parts = []
+        warning = False
+        if not self._filled:
+            pass
+        elif not self._needs_model():
+            parts = ["Needs no model"]
+        elif not self.is_listed:
+            parts = ["Looking for models"]
+        elif info is None:
+            parts, warning = ["No trained model: nothing can be proposed"], True
+        elif info.problem:
+            parts, warning = [f"Damaged: {info.problem}"], True
+        else:
+            parts = [f"{info.origin} model", f"weights {info.weights_hash[:8]}", _STATES[self._document.engine_state]]
+        self.state_text.setText(" · ".join(part for part in parts if part))
+        self.state_text.setToolTip(self.state_text.text())
+        role = "warning" if warning else "faint"
+        if self.state_text.property("role") != role:
+            self.state_text.setProperty("role", role)
+            self.state_text.style().polish(self.state_text)
+
+    def _chosen_model(self) -> ModelInfo | None:
+        name = self.model_box.currentData()
+        return next((info for info in self._infos if info.name == name), None)
+
+    def _show_prompt(self) -> None:
+        spec = self._specs.get(self._document.engine_name)
+        understands = spec is None or "text" in spec.prompts
+        self.prompt_field.setEnabled(understands)
+        active = self._document.active_label if self._document.labels else None
+        words = (active.caption or active.name) if active is not None else "what to look for"
+        self.prompt_field.setPlaceholderText(words if understands else "This engine takes no text")
+        self.prompt_field.setToolTip("What to look for, in words; empty uses the label's own words. Enter asks.")

@@ -1,0 +1,129 @@
+"""The document and its engine: what waits, what is dropped, what the journal hears, what a broken engine does."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pytestqt.qtbot import QtBot
+
+from usassist.core.domain import Prompt
+from usassist.core.errors import ModelError
+from usassist.core.geometry.brush import stroke_mask
+from usassist.core.project import journal, store
+from usassist.gui import commands
+from usassist.gui.document import Document
+
+
+def dab(document: Document, x: float, y: float, *, erase: bool = False, radius: float = 3) -> None:
+    commands.paint.paint(document, stroke_mask(np.array([[x, y]]), radius, document.frame.shape), erase=erase)
+
+
+def test_a_proposal_is_waiting_when_the_frame_opens(document: Document, engine: Any) -> None:
+    (proposal,) = document.proposals
+    assert proposal.frame_key == document.ref.key
+    assert not document.annotation.regions
+    assert engine.starts == 1
+
+
+def test_an_edited_proposal_is_journalled_as_edited(document: Document) -> None:
+    commands.proposal.accept(document)
+    dab(document, 40, 40)
+    document.flush()
+    events = {event.action: event for event in journal.read(document.project, "ann")}
+    assert events["edited"].unchanged is False
+    assert events["edited"].weights_hash == "f" * 64
+    assert events["saved"].seconds >= 0
+    assert "accepted" not in events
+
+
+def test_a_rejection_is_a_journal_event_and_no_status(document: Document) -> None:
+    assert commands.proposal.reject(document)
+    assert document.proposals == ()
+    assert document.annotation.status == "untouched"
+    document.flush()
+    assert [event.action for event in journal.read(document.project, "ann")] == ["proposed", "rejected", "saved"]
+    assert store.annotated_keys(document.project, "ann") == {}
+
+
+def test_a_rejection_that_is_undone_is_not_journalled(document: Document) -> None:
+    (proposal,) = document.proposals
+    commands.proposal.reject(document)
+    document.undo_stack.undo()
+    assert document.proposals == (proposal,)
+    document.flush()
+    assert [event.action for event in journal.read(document.project, "ann")] == ["proposed"]
+
+
+def test_an_engine_that_cannot_start_is_one_message(
+    make_document: Callable[..., Document], images: Path, engine: Any, show: Callable[..., None], qtbot: QtBot
+) -> None:
+    engine.start_error = ModelError("There are no weights; add a model.")
+    document, told = make_document(), []
+    document.message.connect(lambda text, _details: told.append(text))
+    document.open_paths([images])
+    qtbot.waitUntil(lambda: document.engine_state == "failed")
+    for index in (1, 2, 0):
+        show(document, index)
+    document.lane_inference.drain()
+    assert engine.starts == 1
+    assert sum("no weights" in text for text in told) == 1
+    engine.start_error = None
+    document.request_proposals()
+    qtbot.waitUntil(lambda: bool(document.proposals))
+    assert document.engine_state == "ready"
+
+
+def test_a_late_proposal_never_lies_over_a_drawing_or_another_frame(
+    make_document: Callable[..., Document], images: Path, engine: Any, show: Callable[..., None], qtbot: QtBot
+) -> None:
+    engine.gate.clear()
+    document = make_document()
+    with qtbot.waitSignals([document.opened, document.frame_shown]):
+        document.open_paths([images])
+    dab(document, 40, 40)
+    engine.gate.set()
+    document.lane_inference.drain()
+    assert document.proposals == ()
+    engine.gate.clear()
+    show(document, 1)
+    show(document, 2)
+    engine.gate.set()
+    qtbot.waitUntil(lambda: bool(document.proposals))
+    assert {proposal.frame_key for proposal in document.proposals} == {document.ref.key}
+
+
+def test_asking_again_replaces_what_waits(document: Document, qtbot: QtBot) -> None:
+    (old,) = document.proposals
+    with qtbot.waitSignal(document.proposals_changed):
+        document.request_proposals(Prompt(document.active_label.id, text="mass"))
+    (new,) = document.proposals
+    assert new is not old
+    assert new.prompt.text == "mass"
+
+
+def test_the_next_file_is_warmed(document: Document, engine: Any, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: document.sources[1].key in {key.rpartition("_")[0] for key in engine.warmed})
+
+
+def test_another_engine_is_started_and_the_old_one_closed(document: Document, engine: Any, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(document.engine_changed):
+        document.set_engine("classical")
+    assert document.engine_name == "classical"
+    document.request_proposals()
+    qtbot.waitUntil(lambda: engine.starts == 2)
+    assert engine.closed == 1
+
+
+def test_closing_does_not_wait_for_an_answer(
+    make_document: Callable[..., Document], images: Path, engine: Any, qtbot: QtBot
+) -> None:
+    engine.gate.clear()
+    document = make_document()
+    with qtbot.waitSignal(document.frame_shown):
+        document.open_paths([images])
+    qtbot.waitUntil(lambda: engine.starts == 1)
+    engine.close = engine.gate.set  # as the end of a child process ends the call that waits for it
+    document.close()
+    assert engine.gate.is_set()
+    assert not document.lane_inference._thread.is_alive()

@@ -1,0 +1,100 @@
+"""The half of the document that asks the engine: requests, proposals that wait, what a person answered."""
+
+from usassist.core.domain import Frame, Prompt, Proposal
+from usassist.core.proposers import BuildOptions, specs
+from usassist.gui.document import provenance
+from usassist.gui.document.keeping import DocumentKeeping
+from usassist.gui.document.proposing import usable
+
+
+class DocumentAsking(DocumentKeeping):
+    """Requests proposals for untouched frames and hands them to commands; only a person makes a region of one."""
+
+    auto_propose: bool
+    _upcoming: Frame | None = None
+
+    def request_proposals(self, prompt: Prompt | None = None) -> None:
+        """Ask the engine about the frame on screen; `proposals_changed` follows. Without a prompt the label asks."""
+        if self._frame is not None:
+            self._proposing.request(self._frame, prompt or self._default_prompt(), automatic=False)
+
+    def set_engine(self, name: str, model: str | None = None, *, device: str | None = None) -> None:
+        """Ask another engine, or another model, from now on; the frame on screen is asked again if it is untouched."""
+        chosen = BuildOptions(model=model, device=device or self.device)
+        if (name, chosen) != (self._proposing.engine, self._proposing.options):
+            self._proposing.choose(name, chosen)
+            self.engine_changed.emit()
+            self._propose_if_untouched()
+
+    def take_proposal(self, proposal: Proposal, *, region_id: str) -> None:
+        """Note that a proposal became the region with this id; it waits no longer."""
+        self._accepted[region_id] = proposal
+        self._remove(proposal)
+
+    def drop_proposal(self, proposal: Proposal) -> None:
+        """Note that a person refused a proposal; it waits no longer."""
+        self._rejected.setdefault(proposal.frame_key, []).append(proposal)
+        self._remove(proposal)
+
+    def restore_proposal(self, proposal: Proposal, index: int) -> None:
+        """Let a proposal wait again at its old place, as if it had not been answered."""
+        refused = self._rejected.get(proposal.frame_key, [])
+        self._rejected[proposal.frame_key] = [other for other in refused if other is not proposal]
+        waiting = list(self._proposing.waiting(proposal.frame_key))
+        waiting.insert(index, proposal)
+        self._proposing.put(proposal.frame_key, tuple(waiting))
+        self.proposals_changed.emit(proposal.frame_key)
+
+    def _remove(self, proposal: Proposal) -> None:
+        waiting = self._proposing.waiting(proposal.frame_key)
+        self._proposing.put(proposal.frame_key, tuple(other for other in waiting if other is not proposal))
+        self.proposals_changed.emit(proposal.frame_key)
+
+    def _default_prompt(self) -> Prompt:
+        label = self.active_label
+        spec = specs().get(self.engine_name)
+        understands_text = spec is not None and "text" in spec.prompts
+        return Prompt(label.id, text=label.caption if understands_text and label.caption else None)
+
+    def _propose_if_untouched(self) -> None:
+        annotation = self.annotation
+        if self._frame is None or annotation is None or not self.auto_propose:
+            return
+        if annotation.status == "untouched" and not annotation.regions and not self.proposals:
+            self._proposing.request(self._frame, self._default_prompt(), automatic=True)
+
+    def _on_proposals(self, frame: Frame, found: tuple[Proposal, ...], automatic: bool) -> None:
+        annotation = self._book.get(frame.ref.key)
+        if annotation is None or (automatic and (annotation.regions or annotation.status != "untouched")):
+            # The person was quicker: a late proposal would lie over their drawing.
+            return
+        good = usable(found, frame)
+        self._proposing.put(frame.ref.key, good)
+        if self._saver is not None:
+            self._saver.log(
+                [
+                    provenance.event(annotation, "proposed", proposal=proposal, seconds=proposal.seconds)
+                    for proposal in good
+                ]
+            )
+        if not good:
+            self.message.emit("The engine found nothing in this frame.", "")
+        self.proposals_changed.emit(frame.ref.key)
+        self._warm_upcoming()
+
+    def _on_engine_state(self) -> None:
+        self.busy_changed.emit("Loading the engine" if self.engine_state == "starting" else "")
+        self.engine_changed.emit()
+
+    def _on_prefetched(self, frame: Frame) -> None:
+        self._upcoming = frame
+        self._warm_upcoming()
+
+    def _warm_upcoming(self) -> None:
+        frame = self._upcoming
+        if (
+            frame is not None
+            and self.auto_propose
+            and frame.ref.key not in self._book.statuses_of(frame.ref.source_key)
+        ):
+            self._proposing.warm(frame)

@@ -1,0 +1,70 @@
+"""The half of the document that commands use: annotations by frame, the undo stack of the frame on screen, labels."""
+
+from PySide6.QtGui import QUndoCommand
+
+from usassist.core.domain import Annotation, Label
+from usassist.core.errors import ProjectError, UsassistError
+from usassist.gui.document.asking import DocumentAsking
+from usassist.gui.document.book import source_key_of
+
+
+class DocumentEditing(DocumentAsking):
+    """Takes commands for the frame on screen, and new versions of an annotation from commands only."""
+
+    def annotation_of(self, frame_key: str) -> Annotation:
+        """Return what is said about a frame: from memory, else from disk, else untouched (then the file is opened)."""
+        known = self._book.get(frame_key)
+        if known is not None:
+            return known
+        session = self._opened_session()
+        study = session.library.study(source_key_of(frame_key))
+        return session.stored(frame_key, (study.rows, study.columns))
+
+    def push(self, command: QUndoCommand) -> None:
+        """Do a command and put it on the undo stack of its frame, which must be the one on screen."""
+        frame_key = getattr(command, "frame_key", None)
+        if self.annotation is None or self._frame is None or frame_key != self._frame.ref.key:
+            self.message.emit("Nothing was changed: the frame is still being loaded, or cannot be edited.", "")
+            return
+        if self._offer_postponed(frame_key):
+            # The draft of this edit would take the place of the one that waits for an answer.
+            self.message.emit("Nothing was changed: decide first what becomes of the unsaved work of this frame.", "")
+            return
+        self._book.stack(frame_key).push(command)
+
+    def replace_annotation(self, annotation: Annotation) -> None:
+        """Take a new version of a frame's annotation; only commands call this.
+
+        Raises UsassistError where the size is not the frame's.
+        """
+        before = self._book.get(annotation.frame_key)
+        if before is None or before.shape != annotation.shape or before.reader_id != annotation.reader_id:
+            raise UsassistError(f"{annotation.frame_key} cannot take an annotation of another frame, size or reader.")
+        self._book.replace(annotation)
+        if self._saver is not None:
+            self._saver.draft(annotation)
+        if self._region_id is not None and annotation.region(self._region_id) is None:
+            self.select_region(None)
+        self.annotation_changed.emit(annotation.frame_key)
+        if before.status != annotation.status:
+            self.source_state_changed.emit(source_key_of(annotation.frame_key))
+
+    def set_active_label(self, label_id: str) -> None:
+        """Draw with this label from now on; a selected region of another label is no longer selected."""
+        if label_id == self.active_label.id or all(label.id != label_id for label in self.labels):
+            return
+        self._label_id = label_id
+        region = self.selected_region
+        if region is not None and region.label_id != label_id:
+            self.select_region(None)
+        self.active_label_changed.emit(label_id)
+
+    def set_labels(self, labels: tuple[Label, ...]) -> None:
+        """Use other labels in this project; at least one, with ids that differ, and none that is in use may vanish."""
+        if not labels or len({label.id for label in labels}) != len(labels):
+            raise ProjectError("A project needs at least one label, and every label an id of its own.")
+        if self._session is not None and self._saver is not None:
+            self._session.set_labels(labels)
+            self._saver.write_labels(labels)
+            self.labels_changed.emit()
+            self.active_label_changed.emit(self.active_label.id)

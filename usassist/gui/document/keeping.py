@@ -1,0 +1,162 @@
+"""The half of the document that keeps work safe: saving, recovery drafts, the journal, the dirty flag."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+from PySide6.QtCore import QObject
+
+from usassist.core.domain import Annotation, Proposal, Reader
+from usassist.core.errors import UsassistError
+from usassist.gui.document import provenance
+from usassist.gui.document.book import source_key_of
+from usassist.gui.document.saving import SAVE_TIMEOUT_S
+from usassist.gui.document.state import DocumentState
+
+_log = logging.getLogger(__name__)
+
+
+class DocumentKeeping(DocumentState):
+    """Saves frames when they are left, on request and at the end; failures are told once and tried again."""
+
+    def __init__(self, parent: QObject | None, *, reader: Reader | None) -> None:
+        super().__init__(parent, reader=reader)
+        self._accepted: dict[str, Proposal] = {}
+        self._rejected: dict[str, list[Proposal]] = {}
+        self._seconds: dict[str, float] = {}
+        self._saving: dict[str, Annotation] = {}
+        self._postponed: dict[str, Annotation] = {}
+        self._shown_at = 0.0
+        self._was_dirty = False
+        self._last_message = ("", "")
+
+    def save(self) -> None:
+        """Queue every unsaved frame for writing; `annotation_saved` follows for each, `dirty_changed` at the end."""
+        for frame_key in self._book.dirty_keys():
+            self._save_frame(frame_key)
+
+    def flush(self) -> None:
+        """Save and wait until it is on disk, or until a disk that hangs has had its time."""
+        self.save()
+        self.lane_save.drain(timeout=SAVE_TIMEOUT_S)
+
+    def _save_frame(self, frame_key: str) -> None:
+        after, before, saver = self._book.get(frame_key), self._book.saved(frame_key), self._saver
+        if after is None or before is None or saver is None or self._saving.get(frame_key) is after:
+            return
+        self._saving[frame_key] = after
+        seconds, rejected = self._count_seconds(frame_key), self._rejected.pop(frame_key, [])
+        self._seconds[frame_key] = 0.0
+        events = provenance.events_of_save(before, after, accepted=self._accepted, rejected=rejected, seconds=seconds)
+        index = self._opened_session().index_of(source_key_of(frame_key))
+
+        def failed(error: Exception) -> None:
+            self._saving.pop(frame_key, None)
+            self._seconds[frame_key] = self._seconds.get(frame_key, 0.0) + seconds
+            self._rejected[frame_key] = rejected + self._rejected.get(frame_key, [])
+            self._complain(f"{frame_key} could not be saved; it stays unsaved and is tried again", error)
+
+        saver.save(
+            after,
+            events=events,
+            source=self.sources[index] if index is not None else None,
+            write=_says_something(after) or _says_something(before),
+            done=self._on_saved,
+            failed=failed,
+        )
+
+    def _on_saved(self, annotation: Annotation) -> None:
+        self._postponed.pop(annotation.frame_key, None)
+        if self._saving.get(annotation.frame_key) is annotation:
+            del self._saving[annotation.frame_key]
+        self._book.mark_saved(annotation)
+        self._update_dirty()
+        self.annotation_saved.emit(annotation.frame_key)
+
+    def _on_clean(self, frame_key: str, clean: bool) -> None:
+        annotation = self._book.get(frame_key)
+        if clean and self._saver is not None and annotation is not None:
+            self._saver.discard_draft(annotation)
+        self._update_dirty()
+
+    def _update_dirty(self) -> None:
+        if self.is_dirty != self._was_dirty:
+            self._was_dirty = not self._was_dirty
+            self.dirty_changed.emit(self._was_dirty)
+
+    def _count_seconds(self, frame_key: str) -> float:
+        now = time.monotonic()
+        if self._frame is not None and self._frame.ref.key == frame_key:
+            self._seconds[frame_key] = self._seconds.get(frame_key, 0.0) + now - self._shown_at
+            self._shown_at = now
+        return self._seconds.get(frame_key, 0.0)
+
+    def _forget_work(self) -> None:
+        self._book.clear()
+        for memory in (self._accepted, self._rejected, self._seconds, self._saving, self._postponed):
+            memory.clear()
+        self._update_dirty()
+
+    def restore_drafts(self, drafts: Sequence[Annotation]) -> None:
+        """Take what a crash left behind as the frames' annotations, and save it."""
+        if self._saver is None:
+            return
+        for draft in drafts:
+            self._postponed.pop(draft.frame_key, None)
+            self._book.stack(draft.frame_key).clear()
+            self._book.replace(draft)
+            self._saver.save(
+                draft,
+                events=[provenance.event(draft, "recovered")],
+                source=None,
+                write=True,
+                done=self._on_saved,
+                failed=lambda error: self._complain("A recovered frame could not be saved; its draft is kept", error),
+            )
+            self.source_state_changed.emit(source_key_of(draft.frame_key))
+            if self._frame is not None and self._frame.ref.key == draft.frame_key:
+                self._annotation_fits = draft.shape == self._frame.shape
+                self.select_region(None)
+                self.annotation_changed.emit(draft.frame_key)
+
+    def discard_drafts(self, drafts: Sequence[Annotation]) -> None:
+        """Remove what a crash left behind; the frames stay as they were last saved."""
+        for draft in drafts:
+            self._postponed.pop(draft.frame_key, None)
+            if self._saver is not None:
+                self._saver.discard_draft(draft)
+
+    def postpone_drafts(self, drafts: Sequence[Annotation]) -> None:
+        """Keep drafts for later: `recovery_found` asks again when such a frame is shown, before it can be edited."""
+        self._postponed.update({draft.frame_key: draft for draft in drafts})
+
+    def _offer_postponed(self, frame_key: str) -> bool:
+        """Ask about a frame's postponed draft; return whether there was one."""
+        draft = self._postponed.get(frame_key)
+        if draft is None:
+            return False
+        self.recovery_found.emit([draft])
+        return True
+
+    def select_region(self, region_id: str | None) -> None:
+        """Select a region of the frame on screen, or none."""
+        annotation = self.annotation
+        known = region_id is not None and annotation is not None and annotation.region(region_id) is not None
+        chosen = region_id if known else None
+        if chosen != self._region_id:
+            self._region_id = chosen
+            self.selection_changed.emit(chosen or "")
+
+    def _complain(self, what: str, error: Exception) -> None:
+        """Tell the person once: the same failure of the next frame is no news."""
+        detail = str(error) if isinstance(error, UsassistError) else f"{type(error).__name__}: {error}"
+        if not isinstance(error, UsassistError):
+            _log.error("%s.", what, exc_info=error)
+        if (what, detail) != self._last_message:
+            self._last_message = (what, detail)
+            self.message.emit(f"{what}: {detail.splitlines()[0] if detail else 'no reason given'}", detail)
+
+
+def _says_something(annotation: Annotation) -> bool:
+    empty = Annotation(annotation.frame_key, annotation.reader_id, annotation.shape)
+    return annotation != empty

@@ -1,0 +1,149 @@
+"""Asking an engine, and the proposals that wait for an answer; the engine lives on the inference lane."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+from usassist.core.domain import Frame, Prompt, Proposal
+from usassist.core.proposers import BuildOptions, Proposer
+from usassist.gui.jobs import Lane
+
+StartEngine = Callable[[str, BuildOptions], Proposer]
+EngineState = Literal["off", "starting", "ready", "failed"]
+CLOSE_TIMEOUT_S = 5.0
+PATIENCE = 3
+"""After this many failures in a row the engine is only asked when a person asks."""
+
+
+def start_remote(engine: str, options: BuildOptions) -> Proposer:
+    """Start an engine in a child process: the window never imports torch."""
+    from usassist.core.proposers import remote
+
+    return remote.start(engine, options)
+
+
+class Proposing:
+    """One engine at a time, and the proposals of each frame that nobody has answered yet.
+
+    Callbacks run on the GUI thread. `on_arrived(frame, found, automatic)` gets every answer that was
+    not superseded.
+    """
+
+    def __init__(
+        self,
+        lane: Lane,
+        *,
+        start_engine: StartEngine,
+        on_arrived: Callable[[Frame, tuple[Proposal, ...], bool], None],
+        on_failed: Callable[[Exception], None],
+        on_state: Callable[[], None],
+    ) -> None:
+        self._lane = lane
+        self._start = start_engine
+        self._on_arrived = on_arrived
+        self._on_failed = on_failed
+        self._on_state = on_state
+        self._proposer: Proposer | None = None
+        self._waiting: dict[str, tuple[Proposal, ...]] = {}
+        self._asked: set[str] = set()
+        self._failures = 0
+        self.engine = ""
+        self.options = BuildOptions()
+        self.state: EngineState = "off"
+
+    def choose(self, engine: str, options: BuildOptions) -> None:
+        """Take another engine from the next request on; proposals that wait stay."""
+        self.engine, self.options = engine, options
+        self._failures = 0
+        self._asked.clear()
+        self._lane.cancel("propose")
+        self._lane.submit(self._stop)
+        self._set_state("off")
+
+    def request(self, frame: Frame, prompt: Prompt, *, automatic: bool) -> None:
+        """Ask about a frame; a newer request supersedes one that still waits or runs.
+
+        `automatic` says that nobody pressed a key for it: after failures such requests stop, so that one broken engine
+        is one message.
+        """
+        if automatic and (self.state == "failed" or frame.ref.key in self._asked):
+            return
+
+        def arrived(found: tuple[Proposal, ...]) -> None:
+            self._asked.add(frame.ref.key)
+            self._failures = 0
+            self._set_state("ready")
+            self._on_arrived(frame, found, automatic)
+
+        if self.state in ("off", "failed"):
+            self._set_state("starting")
+        self._lane.submit(
+            lambda: self._running_engine().propose(frame, prompt), done=arrived, failed=self._failed, key="propose"
+        )
+
+    def warm(self, frame: Frame) -> None:
+        """Let the engine look at a frame that is likely to be next; a failure is found out when it is asked."""
+        if self.state != "ready" or frame.ref.key in self._asked:
+            return
+        self._lane.submit(lambda: self._running_engine().warm(frame), failed=lambda _error: None, key="warm")
+
+    def waiting(self, frame_key: str) -> tuple[Proposal, ...]:
+        """Return the proposals of a frame that nobody answered."""
+        return self._waiting.get(frame_key, ())
+
+    def put(self, frame_key: str, proposals: tuple[Proposal, ...]) -> None:
+        """Replace the proposals that wait for a frame."""
+        if proposals:
+            self._waiting[frame_key] = proposals
+        else:
+            self._waiting.pop(frame_key, None)
+
+    def cancel(self) -> None:
+        """Drop what was asked and has not arrived."""
+        self._lane.cancel("propose")
+        self._lane.cancel("warm")
+
+    def forget(self) -> None:
+        """Forget every frame: another project was opened."""
+        self.cancel()
+        self._waiting.clear()
+        self._asked.clear()
+
+    def close(self) -> None:
+        """Stop the engine, in the middle of an answer too; nothing is asked afterwards."""
+        self.forget()
+        self._lane.close(wait=False)
+        # From this thread, while the lane may still wait for the engine: its end is what ends the waiting.
+        self._stop()
+        self._lane.close(wait=True, timeout=CLOSE_TIMEOUT_S)
+
+    def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        if self.state == "starting" or self._failures >= PATIENCE:
+            self._set_state("failed")
+        self._on_failed(error)
+
+    def _set_state(self, state: EngineState) -> None:
+        if state != self.state:
+            self.state = state
+            self._on_state()
+
+    def _running_engine(self) -> Proposer:
+        if self._proposer is None:
+            self._proposer = self._start(self.engine, self.options)
+        return self._proposer
+
+    def _stop(self) -> None:
+        proposer, self._proposer = self._proposer, None
+        if proposer is not None:
+            proposer.close()
+
+
+def usable(proposals: tuple[Proposal, ...], frame: Frame) -> tuple[Proposal, ...]:
+    """Return the proposals a person can accept, best first: not empty, and of this very frame and size."""
+    fitting = [
+        replace(proposal, mask=proposal.mask.tight())
+        for proposal in proposals
+        if not proposal.mask.is_empty and proposal.mask.shape == frame.shape and proposal.frame_key == frame.ref.key
+    ]
+    return tuple(sorted(fitting, key=lambda proposal: -proposal.score))

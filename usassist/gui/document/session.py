@@ -1,0 +1,60 @@
+"""One opened project: its sources, their studies and failures, and how far the work is."""
+
+from dataclasses import replace
+
+from usassist.core.domain import Annotation, FrameRef, Label, Study
+from usassist.core.project import store
+from usassist.core.project.lock import ReaderLock
+from usassist.gui.document.book import AnnotationBook
+from usassist.gui.document.opening import Opened
+
+
+class Session:
+    """What belongs to one opened project and goes away with it.
+
+    The reader's lock is taken here, on the GUI thread, because a lock belongs to the thread that took it. Raises
+    ProjectError where another window writes this reader's work.
+    """
+
+    def __init__(self, opened: Opened) -> None:
+        self.project = opened.project
+        self.reader = opened.reader
+        self.library = opened.library
+        self.sources = opened.sources
+        self.studies: dict[str, Study] = {}
+        self.failures: dict[str, str] = {}
+        self._index = {source.key: number for number, source in enumerate(opened.sources)}
+        self._lock = ReaderLock(opened.project, opened.reader.id)
+        self._lock.acquire()
+
+    def index_of(self, source_key: str) -> int | None:
+        """Return the position of a source in the list, None for a key that is not in it."""
+        return self._index.get(source_key)
+
+    def locate(self, source_index: int, frame_index: int) -> tuple[Study, FrameRef]:
+        """Return the study and the frame's reference, the index kept within; opens the file, so call it on a lane."""
+        study = self.library.study(self.sources[source_index].key)
+        return study, study.frames[max(0, min(frame_index, len(study.frames) - 1))]
+
+    def stored(self, frame_key: str, shape: tuple[int, int]) -> Annotation:
+        """Return the annotation on disk, or an untouched one of this shape; reads a file, so call it on a lane."""
+        found = store.load_annotation(self.project, reader_id=self.reader.id, frame_key=frame_key)
+        return found if found is not None else Annotation(frame_key, self.reader.id, shape)
+
+    def set_labels(self, labels: tuple[Label, ...]) -> None:
+        """Use other labels from now on; writing them is the saver's."""
+        self.project = replace(self.project, labels=labels)
+
+    def counts(self, book: AnnotationBook) -> tuple[int, int]:
+        """Return (annotated, total) of the frames that need work: stills, and cine frames somebody touched."""
+        touched = book.touched_sources()
+        statuses = [status for key in touched for status in book.statuses_of(key).values()]
+        done = sum(status in ("accepted", "unusable") for status in statuses)
+        # What nobody looked into yet counts as one still: opening 10,000 files to know better would take minutes.
+        aside = touched | {key for key, study in self.studies.items() if study.is_cine} | self.failures.keys()
+        return done, len(self.sources) - len(aside) + len(statuses)
+
+    def release(self) -> None:
+        """Give the lock back and close the files."""
+        self.library.close()
+        self._lock.release()

@@ -1,0 +1,326 @@
+"""The window's own work: binding actions, the status bar, layout, dropping files, recovery, closing."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QMessageBox
+from pytestqt.qtbot import QtBot
+
+from usassist.core.domain import Reader
+from usassist.core.errors import ModelError, ProjectError
+from usassist.core.geometry.brush import stroke_mask
+from usassist.core.paths import settings_file, user_home
+from usassist.core.project import recovery, store
+from usassist.gui import commands, theme
+from usassist.gui.actions import ACTIONS
+from usassist.gui.dialogs.recovery import RecoveryDialog
+from usassist.gui.document import Document
+from usassist.gui.main_window import MainWindow
+from usassist.gui.main_window.status import MessagesDialog
+from usassist.gui.settings import Settings
+
+
+@pytest.fixture
+def open_window(qtbot: QtBot, engine: Any) -> Iterator[Callable[..., MainWindow]]:
+    """Return a function that opens a window, on paths if some are named; all are closed at the end."""
+    theme.apply(QApplication.instance(), "dark")
+    windows: list[MainWindow] = []
+
+    def open_it(*paths: Path, settings: Settings | None = None, **options: object) -> MainWindow:
+        document = Document(**{"reader": Reader("ann", "Ann"), "start_engine": engine.start, **options})
+        window = MainWindow(document, settings=settings)
+        windows.append(window)
+        window.show()
+        if paths:
+            with qtbot.waitSignals([document.opened, document.frame_shown]):
+                window.open_paths(paths)
+        return window
+
+    yield open_it
+    engine.gate.set()
+    for window in windows:
+        window.close()
+        window.deleteLater()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    theme.apply(QApplication.instance(), "dark")
+
+
+def dab(document: Document, x: float, y: float) -> None:
+    commands.paint.paint(document, stroke_mask(np.array([[x, y]]), 3, document.frame.shape), erase=False)
+
+
+def test_an_empty_window_offers_what_can_be_done(open_window: Callable[..., MainWindow]) -> None:
+    window = open_window()
+    assert set(window.bindings.actions) == {entry.id for entry in ACTIONS}
+    enabled = {key for key, action in window.bindings.actions.items() if action.isEnabled()}
+    assert {"open_files", "open_folder", "settings", "shortcuts", "tool_brush"} <= enabled
+    assert not enabled & {"accept", "save", "next_file", "play", "undo", "redo", "delete"}
+    assert window.windowTitle() == "usassist[*]"
+
+
+def test_keys_do_what_the_table_says(open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot) -> None:
+    window = open_window(images)
+    document = window.document
+    qtbot.waitUntil(lambda: bool(document.proposals))
+    QTest.keyClick(window.canvas, Qt.Key.Key_Backspace)
+    assert document.proposals == ()
+    QTest.keyClick(window.canvas, Qt.Key.Key_I)
+    qtbot.waitUntil(lambda: bool(document.proposals))
+    QTest.keyClick(window.canvas, Qt.Key.Key_Return)
+    assert document.annotation.status == "accepted"
+    QTest.keyClick(window.canvas, Qt.Key.Key_Escape)
+    assert document.selected_region is None
+    QTest.keyClick(window.canvas, Qt.Key.Key_G)
+    assert document.annotation.flagged
+    QTest.keyClick(window.canvas, Qt.Key.Key_N)
+    assert document.annotation.regions == ()
+    QTest.keyClick(window.canvas, Qt.Key.Key_2)
+    assert document.active_label == document.labels[1]
+    for key, tool in ((Qt.Key.Key_P, "polygon"), (Qt.Key.Key_V, "edit_contour"), (Qt.Key.Key_H, "pan")):
+        QTest.keyClick(window.canvas, key)
+        assert window.canvas.tool.id == tool
+    radius = window.tools["brush"].size.radius
+    QTest.keyClick(window.canvas, Qt.Key.Key_BracketRight)
+    assert window.tools["brush"].size.radius > radius
+    QTest.keyClick(window.canvas, Qt.Key.Key_T)
+    assert window.bindings["hide_masks"].isChecked()
+    QTest.keyClick(window.canvas, Qt.Key.Key_T)
+    assert not window.bindings["hide_masks"].isChecked()
+    with qtbot.waitSignal(document.frame_shown):
+        QTest.keyClick(window.canvas, Qt.Key.Key_D)
+    assert document.source_index == 1
+    with qtbot.waitSignal(document.frame_shown):
+        QTest.keyClick(window.canvas, Qt.Key.Key_A)
+    assert document.source_index == 0
+
+
+def test_an_open_tool_takes_enter_and_escape_wherever_the_focus_is(
+    open_window: Callable[..., MainWindow], images: Path
+) -> None:
+    window = open_window(images, auto_propose=False, settings=Settings(auto_propose=False))
+    window.pick_tool("polygon")
+    viewport, canvas = window.canvas.viewport(), window.canvas
+    for x, y in ((10, 10), (40, 10), (40, 40)):
+        QTest.mouseClick(viewport, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, canvas.mapFromScene(x, y))
+    assert canvas.tool.is_open
+    window.bindings["deselect"].trigger()
+    assert not canvas.tool.is_open
+    for x, y in ((10, 10), (40, 10), (40, 40)):
+        QTest.mouseClick(viewport, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, canvas.mapFromScene(x, y))
+    window.bindings["accept"].trigger()
+    (region,) = window.document.annotation.regions
+    assert region.mask.contains(15, 35)
+    assert window.document.annotation.status == "draft"
+
+
+def test_the_status_bar_says_where_what_and_how_large(
+    open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot
+) -> None:
+    window = open_window(images)
+    window.canvas.cursor_moved.emit(3.4, 5.6)
+    pixel = int(window.document.frame.pixels[6, 3])
+    assert window.status.position.text() == "x 3, y 6"
+    assert window.status.value.text() == f"value {pixel}"
+    assert window.status.spacing.text() == "px (spacing unknown)"
+    window.canvas.cursor_moved.emit(-30.0, 5.0)
+    assert window.status.position.text() == "64 × 48 px"
+    window.canvas.zoom_to(2.0)
+    assert window.status.zoom.text() == "200 %"
+    assert "CLIP-Mona" in window.status.engine.text()
+
+
+def test_messages_are_kept_with_their_details(open_window: Callable[..., MainWindow]) -> None:
+    window = open_window()
+    window.document.message.emit("One.", "The first, at length.")
+    window.document.message.emit("Two.", "")
+    assert window.status.message_label.text() == "Two."
+    QTest.mouseClick(window.status.message_label, Qt.MouseButton.LeftButton)
+    (dialog,) = window.findChildren(MessagesDialog)
+    text = dialog.text.toPlainText()
+    assert text.index("Two.") < text.index("One.") < text.index("at length")
+    dialog.close()
+
+
+def test_a_broken_engine_is_one_line_and_no_box(
+    open_window: Callable[..., MainWindow], images: Path, engine: Any, qtbot: QtBot
+) -> None:
+    engine.start_error = ModelError("There are no weights.")
+    window = open_window(images)
+    qtbot.waitUntil(lambda: window.document.engine_state == "failed")
+    assert "There are no weights." in window.status.message_label.text()
+    assert "failed" in window.status.engine.text()
+    assert QApplication.activeModalWidget() is None
+    dab(window.document, 30, 20)
+    assert window.document.annotation.regions
+
+
+def test_files_can_be_dropped(open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot) -> None:
+    window = open_window()
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(images / "still2.png")), QUrl("https://example.org/x.png")])
+    drop = QDropEvent(
+        QPointF(9, 9), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    with qtbot.waitSignal(window.document.frame_shown):
+        window.dropEvent(drop)
+    assert [source.relative for source in window.document.sources] == ["still2.png"]
+    assert window.windowTitle() == "still2.png · images of mine · usassist[*]"
+
+
+def test_a_crash_is_answered_with_a_choice(open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot) -> None:
+    first = open_window(images, auto_propose=False, settings=Settings(auto_propose=False))
+    dab(first.document, 30, 20)
+    painted = first.document.annotation
+    first.document.lane_save.drain()
+    first.document._session.release()
+    again = open_window(images)
+    (dialog,) = again.findChildren(RecoveryDialog)
+    assert "still1.png, frame 1" in dialog.list.item(0).text()
+    QTest.mouseClick(dialog.restore_button, Qt.MouseButton.LeftButton)
+    assert again.document.annotation == painted
+    again.document.lane_save.drain()
+    assert recovery.drafts(again.document.project, "ann") == []
+    assert store.load_annotation(again.document.project, reader_id="ann", frame_key=painted.frame_key) == painted
+
+
+def test_a_draft_kept_for_later_is_asked_about_before_its_frame_is_edited(
+    open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot
+) -> None:
+    first = open_window(images, auto_propose=False, settings=Settings(auto_propose=False))
+    dab(first.document, 30, 20)
+    painted = first.document.annotation
+    first.document.lane_save.drain()
+    first.document._session.release()
+    again = open_window(images, auto_propose=False, settings=Settings(auto_propose=False))
+    again.findChild(RecoveryDialog).reject()
+    dab(again.document, 50, 40)
+    assert again.document.annotation.regions == ()
+    QApplication.activeModalWidget().reject()
+    with qtbot.waitSignal(again.document.frame_shown):
+        again.document.show(1)
+    assert not QApplication.activeModalWidget()
+    with qtbot.waitSignal(again.document.frame_shown):
+        again.document.show(0)
+    dialog = QApplication.activeModalWidget()
+    assert isinstance(dialog, RecoveryDialog)
+    QTest.mouseClick(dialog.restore_button, Qt.MouseButton.LeftButton)
+    assert again.document.annotation == painted
+
+
+def test_settings_count_at_once_and_are_kept(open_window: Callable[..., MainWindow]) -> None:
+    window = open_window()
+    window.edit_settings()
+    dialog = QApplication.activeModalWidget()
+    dialog._writers["theme"]("light")
+    dialog._writers["engine"]("classical")
+    dialog._writers["opacity"](60)
+    dialog.accept()
+    assert theme.tokens().name == "light"
+    assert window.document.engine_name == "classical"
+    assert window.view.opacity.value() == 60
+    assert 'theme = "light"' in settings_file().read_text("utf-8")
+
+
+def test_the_layout_is_kept(open_window: Callable[..., MainWindow]) -> None:
+    window = open_window()
+    window.history.close()
+    window.close()
+    again = open_window()
+    assert not again.history.isVisible()
+    assert again.files.isVisible()
+    assert (user_home() / "window.ini").is_file()
+
+
+def test_closing_saves(open_window: Callable[..., MainWindow], images: Path) -> None:
+    window = open_window(images, auto_propose=False, settings=Settings(auto_propose=False))
+    dab(window.document, 30, 20)
+    assert window.isWindowModified()
+    annotation, project = window.document.annotation, window.document.project
+    window.close()
+    assert store.load_annotation(project, reader_id="ann", frame_key=annotation.frame_key) == annotation
+
+
+def test_a_full_disk_keeps_the_window_open(
+    open_window: Callable[..., MainWindow], images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = open_window(images, auto_propose=False, settings=Settings(auto_propose=False))
+    dab(window.document, 30, 20)
+
+    def full(*_args: object) -> None:
+        raise ProjectError("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "save_annotation", full)
+        patch.setattr(QMessageBox, "warning", lambda *_args: QMessageBox.StandardButton.Cancel)
+        assert not window.close()
+        assert window.isVisible()
+        assert "The disk is full." in window.status.message_label.text()
+    assert window.close()
+
+
+def test_the_frames_state_is_said(open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot) -> None:
+    window = open_window(images, auto_propose=False, settings=Settings(auto_propose=False))
+    document, state = window.document, window.status.state
+    assert state.text() == "to do"
+    commands.label.nothing_to_segment(document)
+    assert state.text() == "nothing to segment"
+    commands.label.toggle_flag(document)
+    assert state.text() == "nothing to segment, flagged"
+    document.undo_stack.undo()
+    document.undo_stack.undo()
+    assert state.text() == "to do"
+
+
+def test_the_next_file_to_do_leaves_out_what_is_done(
+    open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot
+) -> None:
+    window = open_window(images, auto_propose=False, settings=Settings(auto_propose=False))
+    document = window.document
+    with qtbot.waitSignal(document.frame_shown):
+        document.show(1)
+    commands.label.nothing_to_segment(document)
+    with qtbot.waitSignal(document.frame_shown):
+        document.show(0)
+    with qtbot.waitSignal(document.frame_shown):
+        window.bindings["next_open"].trigger()
+    assert document.source_index == 2
+    with qtbot.waitSignal(document.frame_shown):
+        window.bindings["previous_open"].trigger()
+    assert document.source_index == 0
+    window.bindings["previous_open"].trigger()
+    assert "annotated" in window.status.message_label.text()
+
+
+def test_keys_steer_the_picture_from_the_start(open_window: Callable[..., MainWindow], images: Path) -> None:
+    window = open_window(images, auto_propose=False, settings=Settings(auto_propose=False))
+    assert window.focusWidget() is window.canvas
+
+
+def test_another_reader_counts_from_the_next_opening(
+    open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot
+) -> None:
+    window = open_window(images, auto_propose=False, settings=Settings(auto_propose=False))
+    window.edit_settings()
+    dialog = QApplication.activeModalWidget()
+    dialog._writers["reader"]("Bob Builder")
+    dialog.accept()
+    assert window.document.reader.id == "ann"
+    with qtbot.waitSignals([window.document.opened, window.document.frame_shown]):
+        window.open_paths([images])
+    assert window.document.reader == Reader("bob-builder", "Bob Builder")
+
+
+def test_saving_on_request_says_so(open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot) -> None:
+    window = open_window(images, auto_propose=False, settings=Settings(auto_propose=False))
+    window.bindings["save"].trigger()
+    assert window.status.message_label.text() == "Everything is saved."
+    dab(window.document, 30, 20)
+    with qtbot.waitSignal(window.document.annotation_saved):
+        window.bindings["save"].trigger()
+    assert window.status.message_label.text() == "Saved."

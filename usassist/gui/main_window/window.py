@@ -1,0 +1,303 @@
+"""The main window: tools on the left, the canvas in the middle, panels on the right, the status below."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSettings, Qt
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import QApplication, QMainWindow, QMessageBox, QTabWidget, QVBoxLayout, QWidget
+
+from usassist.core.domain import Annotation
+from usassist.core.errors import UsassistError
+from usassist.core.paths import user_home
+from usassist.gui import settings as settings_store
+from usassist.gui import theme
+from usassist.gui.actions import ACTIONS, LABEL_KEYS
+from usassist.gui.canvas.view import CanvasView
+from usassist.gui.docks.cine import CineBar
+from usassist.gui.docks.files import FilesDock
+from usassist.gui.docks.history import HistoryDock
+from usassist.gui.docks.labels import LabelsDock
+from usassist.gui.docks.proposals import ProposalsDock
+from usassist.gui.docks.view import ViewDock
+from usassist.gui.document import Document
+from usassist.gui.document.opening import reader_of
+from usassist.gui.main_window.bindings import Bindings
+from usassist.gui.main_window.deeds import Deeds
+from usassist.gui.main_window.status import StatusBar
+from usassist.gui.settings import Settings
+from usassist.gui.tools import Tool, all_tools
+from usassist.gui.tools.brush import BrushTool
+
+_log = logging.getLogger(__name__)
+LAYOUT_VERSION = 1
+FIRST_TOOL = "brush"
+_NEED_FRAME = (
+    *("delete", "deselect", "accept", "reject", "propose", "nothing", "unusable", "flag"),
+    *("fit", "zoom_in", "zoom_out", "actual_size"),
+)
+_NEED_CINE = ("play", "previous_frame", "next_frame", "first_frame", "last_frame")
+_NEED_FILES = ("save", "previous_file", "next_file", "previous_open", "next_open")
+
+
+class MainWindow(QMainWindow):
+    """Composition only: it knows every part, and no part knows it. It closes its document when it closes."""
+
+    def __init__(self, document: Document, *, settings: Settings | None = None) -> None:
+        super().__init__()
+        self.document = document
+        self.settings = settings if settings is not None else Settings()
+        self._closed = False
+        self.setObjectName("main")
+        self.setWindowIcon(theme.app_icon())
+        self.setAcceptDrops(True)
+        self.setMinimumSize(900, 560)
+        self.tools: dict[str, Tool] = {tool.id: tool for tool in all_tools()}
+        self._build_centre()
+        self._build_docks()
+        self.status = StatusBar(document)
+        self.setStatusBar(self.status)
+        self._deeds = Deeds(self)
+        self.bindings = Bindings(self, deeds=self._deeds.by_id(), undo_group=document.undo_group)
+        self._finish_menus()
+        self._connect()
+        self._apply_settings()
+        self.pick_tool(FIRST_TOOL)
+        self._restore_layout()
+        self._show_title()
+        self._show_actions()
+        # Else the first text field has it, and A and D would be typed.
+        self.canvas.setFocus()
+
+    # Building
+
+    def _build_centre(self) -> None:
+        self.canvas = CanvasView()
+        self.cine = CineBar(self.document)
+        centre = QWidget()
+        column = QVBoxLayout(centre)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.canvas, 1)
+        column.addWidget(self.cine)
+        self.setCentralWidget(centre)
+        self.canvas.set_document(self.document)
+
+    def _build_docks(self) -> None:
+        self.files = FilesDock(self.document)
+        self.labels = LabelsDock(self.document)
+        self.proposals = ProposalsDock(self.document)
+        self.view = ViewDock(opacity=self.settings.opacity / 100)
+        self.history = HistoryDock(self.document)
+        right = Qt.DockWidgetArea.RightDockWidgetArea
+        for dock in (self.labels, self.proposals, self.files):
+            self.addDockWidget(right, dock)
+        self.setTabPosition(right, QTabWidget.TabPosition.North)
+        self.tabifyDockWidget(self.labels, self.view)
+        self.tabifyDockWidget(self.view, self.history)
+        self.labels.raise_()
+        self.setCorner(Qt.Corner.BottomRightCorner, right)
+        self.resizeDocks([self.labels, self.proposals, self.files], [250, 265, 240], Qt.Orientation.Vertical)
+        self.resizeDocks([self.labels], [300], Qt.Orientation.Horizontal)
+
+    def _finish_menus(self) -> None:
+        menu = self.bindings.menus["View"]
+        menu.addSeparator()
+        for dock in (self.files, self.labels, self.proposals, self.view, self.history):
+            menu.addAction(dock.toggleViewAction())
+        for number, key in enumerate(LABEL_KEYS):
+            shortcut = QShortcut(QKeySequence(key), self)
+            shortcut.activated.connect(lambda n=number: self._pick_label(n))
+
+    def _connect(self) -> None:
+        document, canvas = self.document, self.canvas
+        canvas.cursor_moved.connect(self.status.set_cursor)
+        canvas.zoom_changed.connect(self.status.set_zoom)
+        canvas.masks_visible_changed.connect(lambda visible: self.bindings["hide_masks"].setChecked(not visible))
+        canvas.play_requested.connect(self.cine.toggle_play)
+        self.view.opacity_changed.connect(canvas.set_opacity)
+        self.view.brightness_contrast_changed.connect(canvas.set_brightness_contrast)
+        self.labels.edit_requested.connect(self._edit_label)
+        self.proposals.prompt_field.returnPressed.connect(canvas.setFocus)
+        document.dirty_changed.connect(self.setWindowModified)
+        document.recovery_found.connect(self._on_recovery_found)
+        document.opened.connect(self._on_document_moved)
+        document.frame_loading.connect(self._show_actions)
+        document.frame_shown.connect(lambda _frame: self._on_document_moved())
+        document.frame_failed.connect(lambda _key, _reason: self._on_document_moved())
+
+    def _on_document_moved(self) -> None:
+        self._show_title()
+        self._show_actions()
+
+    def _show_title(self) -> None:
+        source, project = self.document.source, self.document.project_root
+        where = [source.relative] if source is not None else []
+        if project is not None:
+            where.append(self.document.project.images_root.name)
+        self.setWindowTitle(" · ".join([*where, "usassist"]) + "[*]")
+
+    def _show_actions(self) -> None:
+        document = self.document
+        study = document.study
+        # While a frame is loading its actions stay as they are: they would flicker, and the document refuses edits.
+        if document.frame is not None or not document.is_open or document.source is None:
+            self.bindings.enable(_NEED_FRAME, document.frame is not None)
+        self.bindings.enable(_NEED_CINE, study is not None and study.is_cine)
+        self.bindings.enable(_NEED_FILES, bool(document.sources))
+
+    # What the window does
+
+    def pick_tool(self, tool_id: str) -> None:
+        """Put a tool in hand; its hint shows in the status bar."""
+        tool = self.tools[tool_id]
+        self.canvas.set_tool(tool)
+        entry = next(entry for entry in ACTIONS if entry.tool == tool_id)
+        self.bindings[entry.id].setChecked(True)
+        self.status.hint(tool.hint)
+
+    def open_paths(self, paths: Sequence[Path]) -> None:
+        """Open files, folders or a project; nothing happens where none is named."""
+        if paths:
+            first = paths[0]
+            self.settings = replace(self.settings, last_folder=str(first if first.is_dir() else first.parent))
+            self.document.open_paths(list(paths))
+
+    def edit_settings(self) -> None:
+        """Let the person change the preferences; they count from the next moment on."""
+        from usassist.gui.dialogs.settings import SettingsDialog
+
+        dialog = SettingsDialog(self._current_settings(), parent=self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+
+        def accepted() -> None:
+            before, self.settings = self.settings, dialog.settings()
+            if before.reader != self.settings.reader:
+                self.document.set_reader(reader_of(self.settings.reader_name))
+            self._apply_settings()
+            self._write_settings()
+
+        dialog.accepted.connect(accepted)
+        dialog.open()
+
+    def _pick_label(self, number: int) -> None:
+        if number < len(self.document.labels):
+            self.document.set_active_label(self.document.labels[number].id)
+            self.status.hint(f"Drawing {self.document.active_label.name}")
+
+    def _edit_label(self, label_id: str) -> None:
+        from usassist.gui.dialogs.label import edit_label
+
+        edit_label(self.document, label_id, parent=self)
+
+    def _on_recovery_found(self, drafts: list[Annotation]) -> None:
+        from usassist.gui.dialogs.recovery import RecoveryDialog
+
+        names = {source.key: source.relative for source in self.document.sources}
+
+        def name_of(frame_key: str) -> str:
+            source_key, _, index = frame_key.rpartition("_")
+            return f"{names.get(source_key, source_key)}, frame {int(index) + 1}"
+
+        dialog = RecoveryDialog(drafts, name_of=name_of, parent=self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+
+        def answered(_result: int) -> None:
+            chosen = dialog.chosen() if dialog.answer != "later" else ()
+            self.document.postpone_drafts([draft for draft in drafts if draft not in chosen])
+            if dialog.answer == "restore":
+                self.document.restore_drafts(chosen)
+            elif dialog.answer == "discard":
+                self.document.discard_drafts(chosen)
+
+        dialog.finished.connect(answered)
+        dialog.open()
+
+    # Preferences and layout
+
+    def _current_settings(self) -> Settings:
+        brush = self.tools["brush"]
+        return replace(
+            self.settings,
+            engine=self.document.engine_name,
+            model=self.document.model_name,
+            opacity=self.view.opacity.value(),
+            brush_radius=brush.size.radius if isinstance(brush, BrushTool) else self.settings.brush_radius,
+        )
+
+    def _apply_settings(self) -> None:
+        wanted = self.settings
+        app = QApplication.instance()
+        if isinstance(app, QApplication) and (theme.tokens().name != wanted.theme or not app.styleSheet()):
+            theme.apply(app, wanted.theme)
+        self.view.opacity.setValue(wanted.opacity)
+        self.canvas.set_opacity(wanted.opacity / 100)
+        brush = self.tools["brush"]
+        if isinstance(brush, BrushTool):
+            brush.size.radius = wanted.brush_radius
+        self.document.auto_propose = wanted.auto_propose
+        self.document.set_engine(wanted.engine, wanted.model or None, device=wanted.device)
+
+    def _write_settings(self) -> None:
+        try:
+            settings_store.save(self._current_settings())
+        except UsassistError as error:
+            self.status.say("The settings could not be written.", str(error))
+
+    def _layout_file(self) -> QSettings:
+        return QSettings(str(user_home() / "window.ini"), QSettings.Format.IniFormat)
+
+    def _restore_layout(self) -> None:
+        kept = self._layout_file()
+        geometry, state = kept.value("geometry"), kept.value("state")
+        if not (isinstance(geometry, QByteArray) and self.restoreGeometry(geometry)):
+            room = self.screen().availableSize()
+            self.resize(min(1440, room.width()), min(900, room.height()))
+        if isinstance(state, QByteArray):
+            self.restoreState(state, LAYOUT_VERSION)
+
+    def _keep_layout(self) -> None:
+        kept = self._layout_file()
+        kept.setValue("geometry", self.saveGeometry())
+        kept.setValue("state", self.saveState(LAYOUT_VERSION))
+        kept.sync()
+
+    # What Qt says
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if self._closed:
+            event.accept()
+            return
+        self.document.flush()
+        if self.document.is_dirty and not self._close_anyway():
+            event.ignore()
+            return
+        self._closed = True
+        self._keep_layout()
+        self._write_settings()
+        self.hide()  # the engine may take a moment to stop
+        self.document.close()
+        event.accept()
+
+    def _close_anyway(self) -> bool:
+        answer = QMessageBox.warning(
+            self,
+            "Not everything is saved",
+            "Some frames could not be written; the status bar says why. Their recovery drafts are offered at the "
+            "next start where the disk took them. Close all the same?",
+            QMessageBox.StandardButton.Close | QMessageBox.StandardButton.Cancel,
+            QMessageBox.StandardButton.Cancel,
+        )
+        return answer == QMessageBox.StandardButton.Close
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            self.open_paths(paths)

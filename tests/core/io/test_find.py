@@ -54,6 +54,7 @@ def test_hidden_files_projects_and_indexes_are_left_out(tmp_path: Path) -> None:
 def test_masks_beside_images_are_left_out(tmp_path: Path) -> None:
     touch(tmp_path, "images/a.png", "masks/a.png", "deep/images/b.png", "deep/masks/b.png")
     touch(tmp_path, "train_images/c.png", "train_masks/c.png", "other/masks/d.png", "labels.csv")
+    touch(tmp_path, "class_masks/a.png")
     assert relatives(tmp_path) == ["deep/images/b.png", "images/a.png", "other/masks/d.png", "train_images/c.png"]
 
 

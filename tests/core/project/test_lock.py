@@ -64,7 +64,7 @@ def test_the_second_window_learns_who_holds_the_first(project: Project) -> None:
         assert mine.is_held
         refused = Holder(project, "ann")
         refused.end()
-        assert refused.said.startswith("ProjectError The work of reader ann is open in process")
+        assert refused.said.startswith("ProjectError The work of reader ann is already open in another window (process")
         assert str(os.getpid()) in refused.said
 
 
@@ -89,7 +89,7 @@ def test_a_second_lock_in_this_program_is_refused_too(project: Project) -> None:
     first, second = ReaderLock(project, "ann"), ReaderLock(project, "ann")
     first.acquire()
     first.acquire()
-    with pytest.raises(ProjectError, match=r"open in this program .* work as another reader"):
+    with pytest.raises(ProjectError, match=r"open in this program .* another reader name"):
         second.acquire()
     assert not second.is_held
     second.release()

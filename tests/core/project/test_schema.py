@@ -105,6 +105,14 @@ def test_odd_file_names_survive() -> None:
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 
+def test_a_name_that_looks_like_two_records_survives() -> None:
+    sources = tuple(SourceEntry(f"k{n}", f"{n}}}, {{.png", n) for n in range(3))
+    project = Project(Path("p").resolve(), Path("i").resolve(), (), sources, (), 1)
+    data = schema.encode_project(project)
+    assert schema.decode_project(data, root=project.root) == project
+    assert data.count(b"\n") == schema.encode_project(replace(project, sources=())).count(b"\n") + len(sources) + 1
+
+
 def document(annotation: Annotation) -> dict[str, Any]:
     return json.loads(schema.encode_annotation(annotation))  # type: ignore[no-any-return]
 

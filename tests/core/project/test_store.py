@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from usassist.core.domain import Annotation, Label, Mask, Project, Reader, Region
+from usassist.core.domain import Annotation, Label, Mask, Project, Reader, Region, Source
 from usassist.core.errors import ProjectError
-from usassist.core.project import layout, store
+from usassist.core.project import atomic, layout, store
 from usassist.core.project.palette import DEFAULT_LABELS
 
 
@@ -50,6 +50,43 @@ def test_what_is_no_project(tmp_path: Path) -> None:
             store.open_project(tmp_path)
     with pytest.raises(ProjectError, match="is no usassist project"):
         store.open_project(tmp_path / "missing")
+
+
+def test_a_project_is_known_by_its_first_lines_or_by_all_of_it(project: Project) -> None:
+    path = layout.project_file(project.root)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])  # damaged, but a project: opening it must say so
+    assert store.is_project(project.root)
+    with pytest.raises(ProjectError, match="cannot be read"):
+        store.open_project(project.root)
+    document = json.loads(whole)
+    path.write_text(json.dumps({name: document[name] for name in reversed(document)}))
+    assert store.is_project(project.root)
+    assert store.open_project(project.root) == project
+
+
+def test_readers_and_sources_come_in_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    write = atomic.write_bytes
+    monkeypatch.setattr(atomic, "write_bytes", lambda path, data: written.append(path.name) or write(path, data))
+    ann, sources = Reader("ann", "Ann"), [Source("a", tmp_path / "a.png", "a.png", 1)]
+    made = store.create_project(tmp_path / "p", images_root=tmp_path, readers=(ann,), sources=sources)
+    assert written == ["project.json"]
+    assert (made.readers, [entry.key for entry in made.sources]) == ((ann,), ["a"])
+    more = store.enrol(made, readers=(Reader("bob", "Bob"),), sources=[Source("b", tmp_path / "b.png", "b.png", 2)])
+    assert written == ["project.json"] * 2
+    assert [reader.id for reader in more.readers] == ["ann", "bob"]
+    assert [entry.key for entry in more.sources] == ["a", "b"]
+    assert store.open_project(made.root) == more
+    assert store.enrol(more, readers=(ann,), sources=sources) == more
+    assert len(written) == 2
+
+
+def test_a_project_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
+    outside = [Source("a", tmp_path / "a.png", "../a.png", 1)]
+    with pytest.raises(ProjectError, match="leaves the images folder"):
+        store.create_project(tmp_path / "p", images_root=tmp_path, sources=outside)
+    assert not (tmp_path / "p").exists()
 
 
 def test_a_project_moved_with_its_images_opens(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 
 from usassist.core.domain.frame import Source
@@ -48,13 +49,12 @@ def source_key(relative: str) -> str:
     `relative` is a posix path. The key holds only a-z, 0-9, "_" and "-", and is the same on every system: names are
     hashed in Unicode's composed form, because macOS hands out decomposed ones.
     """
-    return _key(relative, digits=_KEY_DIGITS)
-
-
-def _key(relative: str, *, digits: int) -> str:
-    # Called for each of 10,000 files while somebody waits; the usual ASCII name skips Unicode's tables.
     name = relative.rpartition("/")[2]
-    suffix = _suffix(name)
+    return _key(relative, name, suffix=_suffix(name), digits=_KEY_DIGITS)
+
+
+def _key(relative: str, name: str, *, suffix: str, digits: int) -> str:
+    # Called for each of 10,000 files while somebody waits; the usual ASCII name skips Unicode's tables.
     plain = stem = name[: -len(suffix)] if suffix else name
     composed = relative
     if not relative.isascii():
@@ -79,19 +79,19 @@ def find_sources(paths: Path | Sequence[Path]) -> list[Source]:
     A folder is searched in depth; `relative` is relative to it, or to the deepest common folder of several paths.
     Files with a known suffix are not opened; others are listed where they begin like DICOM. Left out are hidden
     files and folders, DICOMDIR indexes, folders inside that are projects, and the masks beside a folder of images
-    (`masks` beside `images`, `x_masks` beside `x_images`). A file named on its own is always listed, even if it
-    turns out not to be readable. Raises ReadError where a path does not exist or a folder may not be listed.
+    (`masks` or `x_masks` beside `images`, `x_masks` beside `x_images`). A file named on its own is always listed, even
+    if it turns out not to be readable. Raises ReadError where a path does not exist or a folder may not be listed.
     """
     given = [paths] if isinstance(paths, Path) else list(paths)
     absolute = [Path(os.path.abspath(path)) for path in given]  # noqa: PTH100  (resolve() would follow links)
     base = _common_folder(absolute)
     found: dict[str, Source] = {}
     for path in absolute:
-        for entry_path, relative, info in _walk(path, base):
-            if entry_path not in found:
-                key = _key(relative, digits=_KEY_DIGITS)
-                found[entry_path] = Source(key, Path(entry_path), relative, info.st_size, info.st_mtime_ns)
-    return _with_unique_keys(sorted(found.values(), key=lambda source: natural_key(source.relative)))
+        for place, source in _walk(path, base):
+            found.setdefault(place, source)
+    # Most names are numbered with leading zeros: sorted as text first, comparing natural keys has little left to do.
+    as_text = sorted(found.values(), key=attrgetter("relative"))
+    return _with_unique_keys(sorted(as_text, key=lambda source: natural_key(source.relative)))
 
 
 def _with_unique_keys(sources: list[Source]) -> list[Source]:
@@ -99,10 +99,12 @@ def _with_unique_keys(sources: list[Source]) -> list[Source]:
     if len(counts) == len(sources):
         return sources
     # Eight digits collide once in a few hundred folders of 10,000 files of one name; those few get the whole hash.
-    return [
-        replace(source, key=_key(source.relative, digits=40)) if counts[source.key] > 1 else source
-        for source in sources
-    ]
+    return [_with_whole_hash(source) if counts[source.key] > 1 else source for source in sources]
+
+
+def _with_whole_hash(source: Source) -> Source:
+    name = source.relative.rpartition("/")[2]
+    return replace(source, key=_key(source.relative, name, suffix=_suffix(name), digits=40))
 
 
 def _common_folder(paths: Sequence[Path]) -> str:
@@ -118,10 +120,12 @@ def _relative(path: str, base: str) -> str:
     return inside.replace(os.sep, "/").replace(":", "").lstrip("/")
 
 
-def _walk(path: Path, base: str) -> Iterator[tuple[str, str, os.stat_result]]:
+def _walk(path: Path, base: str) -> Iterator[tuple[str, Source]]:
+    """Yield the sources at a path, each with its path as text; the same file may come twice."""
     try:
         if not path.is_dir():
-            yield str(path), _relative(str(path), base), path.stat()
+            relative, info = _relative(str(path), base), path.stat()
+            yield str(path), Source(source_key(relative), path, relative, info.st_size, info.st_mtime_ns)
             return
         entries = _entries(str(path))
     except FileNotFoundError as error:
@@ -129,7 +133,7 @@ def _walk(path: Path, base: str) -> Iterator[tuple[str, str, os.stat_result]]:
     except OSError as error:
         raise ReadError(f"{path} may not be read: {error.strerror}. Check its permissions.") from error
     info = path.stat()
-    yield from _files(entries, prefix=_prefix(str(path), base), seen={(info.st_dev, info.st_ino)})
+    yield from _files(path, entries, prefix=_prefix(str(path), base), seen={(info.st_dev, info.st_ino)})
 
 
 def _prefix(folder: str, base: str) -> str:
@@ -143,36 +147,41 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _files(
-    entries: list[os.DirEntry[str]], *, prefix: str, seen: set[tuple[int, int]]
-) -> Iterator[tuple[str, str, os.stat_result]]:
-    folders: list[tuple[os.DirEntry[str], str]] = []
-    pending = [(entries, prefix)]
+    folder: Path, entries: list[os.DirEntry[str]], *, prefix: str, seen: set[tuple[int, int]]
+) -> Iterator[tuple[str, Source]]:
+    pending = [(folder, entries, prefix)]
     while pending:
-        here, at = pending.pop()
-        folders.clear()
-        for entry in here:
-            if entry.name.startswith("."):
+        here, entries, at = pending.pop()
+        folders: list[os.DirEntry[str]] = []
+        for entry in entries:
+            name = entry.name
+            if name.startswith("."):
                 continue
             try:
                 if entry.is_dir():
-                    folders.append((entry, at))
-                elif entry.is_file() and _is_wanted(entry):
-                    yield entry.path, at + entry.name, entry.stat()
+                    folders.append(entry)
+                    continue
+                suffix = _suffix(name)
+                if entry.is_file() and (suffix in KNOWN_SUFFIXES or _begins_like_dicom(entry, suffix)):
+                    relative, info = at + name, entry.stat()
+                    key = _key(relative, name, suffix=suffix, digits=_KEY_DIGITS)
+                    # Joining takes two thirds of the time of Path(entry.path).
+                    yield entry.path, Source(key, here / name, relative, info.st_size, info.st_mtime_ns)
             except OSError as error:  # a broken link, or a file that went away while we looked
                 _log.info("skipped %s: %s", entry.path, error)
-        for folder, at_folder in _searchable(folders):
-            inside = _inside(folder, seen)
+        for deeper in _searchable(folders):
+            inside = _inside(deeper, seen)
             if inside is not None:
-                pending.append((inside, f"{at_folder}{folder.name}/"))
+                pending.append((here / deeper.name, inside, f"{at}{deeper.name}/"))
 
 
-def _searchable(folders: list[tuple[os.DirEntry[str], str]]) -> list[tuple[os.DirEntry[str], str]]:
-    names = {entry.name for entry, _ in folders}
+def _searchable(folders: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+    names = {entry.name for entry in folders}
     return [
-        (entry, at)
-        for entry, at in folders
+        entry
+        for entry in folders
         if entry.name not in _SKIPPED_FOLDERS
-        and not (entry.name.endswith("masks") and entry.name.removesuffix("masks") + "images" in names)
+        and not (entry.name.endswith("masks") and {entry.name.removesuffix("masks") + "images", "images"} & names)
     ]
 
 
@@ -190,10 +199,7 @@ def _inside(folder: os.DirEntry[str], seen: set[tuple[int, int]]) -> list[os.Dir
     return None if any(entry.name == _PROJECT_FILE for entry in entries) else entries
 
 
-def _is_wanted(entry: os.DirEntry[str]) -> bool:
-    suffix = _suffix(entry.name)
-    if suffix in KNOWN_SUFFIXES:
-        return True
+def _begins_like_dicom(entry: os.DirEntry[str], suffix: str) -> bool:
     if suffix in _NEVER or entry.name.upper() == "DICOMDIR":
         return False
     with Path(entry.path).open("rb", buffering=0) as file:

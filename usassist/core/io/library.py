@@ -33,7 +33,8 @@ class Library:
 
     def __init__(self, sources: Sequence[Source], *, budget_bytes: int = 512 * 1024**2) -> None:
         self._sources = tuple(sources)
-        self._slots = {source.key: _Slot(source) for source in self._sources}
+        self._by_key = {source.key: source for source in self._sources}
+        self._slots: dict[str, _Slot] = {}
         self._budget = budget_bytes
         self._lock = threading.Lock()
         self._frames: OrderedDict[tuple[str, int], Frame] = OrderedDict()
@@ -99,9 +100,13 @@ class Library:
 
     def _slot(self, key: str) -> _Slot:
         slot = self._slots.get(key)
-        if slot is None:
+        if slot is not None:
+            return slot
+        source = self._by_key.get(key)
+        if source is None:
             raise ReadError(f"No opened file has the key {key!r}; open the folder that holds it.")
-        return slot
+        with self._lock:  # of two threads that ask for the first time, both get the same slot
+            return self._slots.setdefault(key, _Slot(source))
 
     def _study(self, slot: _Slot) -> Study:
         if slot.failure is not None:

@@ -76,6 +76,8 @@ class ReaderSpec:
 
 def first_line(error: BaseException) -> str:
     """Return the first non-empty line of an error's message, or its class name."""
+    if isinstance(error, struct.error):  # "unpack requires a buffer of 10 bytes" says nothing to a person
+        return "it ends too early"
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 

@@ -5,6 +5,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
+MAX_INTEGER = 2**53
+"""The largest integer that every JSON reader keeps exact."""
+
 
 class Malformed(Exception):  # noqa: N818 - it never reaches a user; the schema turns it into a sentence
     """A document is not what its schema says; the message says where and how."""
@@ -30,9 +33,17 @@ def dump_records(facts: Mapping[str, object], lists: Mapping[str, Sequence[objec
     encoder = json.JSONEncoder(ensure_ascii=True, allow_nan=False)
     parts = [f"{encoder.encode(name)}: {encoder.encode(value)}" for name, value in facts.items()]
     for name, records in lists.items():
-        lines = ",\n  ".join(map(encoder.encode, records))
+        lines = _lines(encoder, records)
         parts.append(f"{encoder.encode(name)}: [\n  {lines}\n ]" if records else f"{encoder.encode(name)}: []")
     return ("{\n " + ",\n ".join(parts) + "\n}\n").encode("ascii")
+
+
+def _lines(encoder: json.JSONEncoder, records: Sequence[object]) -> str:
+    # One call for all of them takes a third of the time; it only breaks at the right places if no text looks like one.
+    whole = encoder.encode(records)[1:-1]
+    if whole.count("}, {") == len(records) - 1:
+        return whole.replace("}, {", "},\n  {")
+    return ",\n  ".join(map(encoder.encode, records))
 
 
 def dump_line(value: object) -> bytes:
@@ -70,7 +81,7 @@ class Fields:
             return None
         return self.text(name, most=most, pattern=pattern)
 
-    def integer(self, name: str, *, least: int = 0, most: int = 2**53) -> int:
+    def integer(self, name: str, *, least: int = 0, most: int = MAX_INTEGER) -> int:
         """Return an integer in [least, most]."""
         value = self.take(name)
         if type(value) is not int or not least <= value <= most:

@@ -8,8 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import filelock
-
 from usassist.core.domain import Project
 from usassist.core.errors import ProjectError
 from usassist.core.project import atomic, layout
@@ -28,6 +26,9 @@ class LockOwner:
     pid: int
     since: str
 
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}, since {self.since[:16].replace('T', ' ')} UTC"
+
 
 class ReaderLock:
     """The right to write one reader's annotations, drafts and journal; a context manager.
@@ -37,6 +38,8 @@ class ReaderLock:
     """
 
     def __init__(self, project: Project, reader_id: str) -> None:
+        import filelock  # not with the window: it is first needed when something is opened
+
         self._reader_id = layout.check_reader_id(reader_id)
         self._path = layout.reader_lock_file(project.root, reader_id)
         self._owner_file = layout.owner_file(project.root, reader_id)
@@ -54,6 +57,8 @@ class ReaderLock:
 
     def acquire(self) -> None:
         """Take the lock, or raise ProjectError that names who holds it; holding it already changes nothing."""
+        import filelock
+
         if self.is_held:
             return
         atomic.make_folder(self._path.parent)
@@ -101,10 +106,13 @@ class ReaderLock:
         if owner is None:
             holder = "another window"
         elif (owner.host, owner.pid) == (socket.gethostname(), os.getpid()):
-            holder = f"this program (process {owner.pid} on {owner.host}, since {owner.since})"
+            holder = f"this program ({owner})"
         else:
-            holder = f"process {owner.pid} on {owner.host} (since {owner.since})"
-        return f"The work of reader {self._reader_id} is open in {holder}. Close it there, or work as another reader."
+            holder = f"another window ({owner})"
+        return (
+            f"The work of reader {self._reader_id} is already open in {holder}. Close it there, or work under another "
+            "reader name (Settings)."
+        )
 
 
 def read_owner(path: Path) -> LockOwner | None:

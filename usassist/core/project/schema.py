@@ -12,7 +12,7 @@ from typing import TypeVar, get_args
 from usassist.core.domain import Annotation, Label, Mask, Origin, Project, Reader, Region, SourceEntry, Status
 from usassist.core.errors import ProjectError, UsassistError
 from usassist.core.project import layout
-from usassist.core.project.fields import Fields, Malformed, dump_json, dump_records, parse_json
+from usassist.core.project.fields import MAX_INTEGER, Fields, Malformed, dump_json, dump_records, parse_json
 from usassist.core.project.migrate import SCHEMA_VERSION, upgrade
 from usassist.core.project.png import PngError, decode_png, encode_png
 
@@ -33,9 +33,11 @@ MAX_FRAME_PIXELS = 2**27
 _MAX_DECODED_PIXELS = 2**30
 _MAX_SIDE = 65_536
 _MAX_NOTE = 100_000
+_MAX_RELATIVE = 8192
 
 _T = TypeVar("_T")
 
+_SOURCE_FIELDS = {"key", "relative", "size", "sha256"}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _REGION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _STATUSES: dict[str, Status] = {status: status for status in get_args(Status)}
@@ -205,8 +207,25 @@ def _reader(value: object) -> Reader:
 
 
 def _source(value: object) -> SourceEntry:
+    """Return the entry in `value`; 10,000 are read while somebody waits, so what is plainly right is taken at once."""
+    if isinstance(value, dict) and value.keys() == _SOURCE_FIELDS:
+        key, relative, size, sha256 = value["key"], value["relative"], value["size"], value["sha256"]
+        if (
+            (type(key), type(relative), type(size)) == (str, str, int)
+            and 0 <= size <= MAX_INTEGER
+            and len(relative) <= _MAX_RELATIVE
+            and (sha256 is None or (isinstance(sha256, str) and _SHA256.fullmatch(sha256)))
+            and layout.is_key(key)
+            and is_inside(relative)
+        ):
+            return SourceEntry(key, relative, size, sha256)
+    return _checked_source(value)
+
+
+def _checked_source(value: object) -> SourceEntry:
+    """Return the entry in `value`, or raise Malformed that says what is wrong with it."""
     fields = Fields(value, "a source")
-    key, relative = fields.text("key", most=128), fields.text("relative", most=8192)
+    key, relative = fields.text("key", most=128), fields.text("relative", most=_MAX_RELATIVE)
     entry = SourceEntry(key, relative, fields.integer("size"), fields.text_or_none("sha256", pattern=_SHA256))
     fields.end()
     if not layout.is_key(key):

@@ -19,16 +19,16 @@ def keyed_sources(project: Project, sources: Sequence[Source]) -> tuple[Source, 
     the keys this function returns, never under others.
     """
     known = {entry.relative: entry for entry in project.sources}
-    found = []
-    for source in sources:
-        entry = known.get(source.relative)
-        if entry is None:
-            found.append(source)
-        else:
-            same_size = entry.size == source.size
-            sha256 = source.sha256 or (entry.sha256 if same_size else None)
-            found.append(replace(source, key=entry.key, sha256=sha256))
-    return tuple(found)
+    return tuple(_keyed(source, known.get(source.relative)) for source in sources)
+
+
+def _keyed(source: Source, entry: SourceEntry | None) -> Source:
+    if entry is None:
+        return source
+    sha256 = source.sha256 or (entry.sha256 if entry.size == source.size else None)
+    if (entry.key, sha256) == (source.key, source.sha256):
+        return source
+    return replace(source, key=entry.key, sha256=sha256)
 
 
 def changed_sources(project: Project, sources: Sequence[Source]) -> tuple[SourceEntry, ...]:
@@ -62,7 +62,7 @@ def with_sources(
         if key is not None:
             entries[key] = _refreshed(entries[key], source, is_annotated)
             continue
-        moved = entries.get(by_hash.get(source.sha256 or "", ""))
+        moved = entries.get(by_hash.get(source.sha256, "")) if source.sha256 else None
         if moved is not None and moved.relative not in given and not (project.images_root / moved.relative).is_file():
             entries[moved.key] = replace(moved, relative=source.relative)
             places[source.relative] = moved.key
@@ -113,10 +113,10 @@ def _check_given(project: Project, sources: Sequence[Source]) -> None:
                 f"The source path {source.relative!r} leaves the images folder; open its folder instead."
             )
         other = paths.setdefault(source.relative, source.path)
-        here = project.images_root / source.relative
-        if other == source.path and source.relative in known and _are_two_files(source.path, here):
-            other = here
-        if other != source.path and _are_two_files(other, source.path):
+        if other == source.path and source.relative in known:
+            here = project.images_root / source.relative
+            other = here if _are_two_files(source.path, here) else other
+        if other is not source.path and _are_two_files(other, source.path):
             raise ProjectError(
                 f"{other} and {source.path} are two files of one name ({source.relative}); masks of one could reach "
                 "the other. Open the folder above both, or make a project for each folder."
@@ -145,6 +145,8 @@ def _differs(entry: SourceEntry, source: Source) -> bool:
 
 
 def _free_key(key: str, taken: Collection[str]) -> str:
+    if key not in taken:
+        return key
     candidates = (key if n == 1 else f"{key[:110]}-{n}" for n in range(1, len(taken) + 2))
     return next(candidate for candidate in candidates if candidate not in taken)
 

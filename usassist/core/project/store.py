@@ -1,13 +1,12 @@
 """Opening a project, and reading and writing what readers said; nothing is overwritten by less or by another's."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
-
-import filelock
 
 from usassist.core.domain import Annotation, Label, Project, Reader, Source, Status
 from usassist.core.errors import ProjectError
@@ -28,6 +27,7 @@ __all__ = [
     "annotated_keys",
     "changed_sources",
     "create_project",
+    "enrol",
     "is_project",
     "keyed_sources",
     "load_annotation",
@@ -43,12 +43,22 @@ _T = TypeVar("_T")
 
 _LOG = logging.getLogger(__name__)
 _LOCK_SECONDS = 10.0
+_HEAD_BYTES = 256
+_PROJECT_HEAD = re.compile(rb'\{\s*"schema_version":\s*[0-9]+,\s*"images_root":\s*"')
 
 
-def create_project(root: Path, *, images_root: Path, labels: Sequence[Label] = DEFAULT_LABELS) -> Project:
+def create_project(
+    root: Path,
+    *,
+    images_root: Path,
+    labels: Sequence[Label] = DEFAULT_LABELS,
+    readers: Sequence[Reader] = (),
+    sources: Sequence[Source] = (),
+) -> Project:
     """Make a new project in `root`, a folder that is empty, missing or holds nothing of the project's names.
 
-    `images_root` is the folder the images stay in; they are never copied or changed. Raises ProjectError.
+    `images_root` is the folder the images stay in; they are never copied or changed. Readers and sources may be given
+    at once, which is one write instead of three. Raises ProjectError.
     """
     root = root.resolve()
     occupied = [name for name in (layout.PROJECT_FILE, *layout.OWN_FOLDERS) if (root / name).exists()]
@@ -56,7 +66,8 @@ def create_project(root: Path, *, images_root: Path, labels: Sequence[Label] = D
         raise ProjectError(
             f"{root} already holds {', '.join(occupied)}. Open it if it is a project, or choose another folder."
         )
-    project = Project(root, images_root.resolve(), tuple(labels), (), (), schema.SCHEMA_VERSION)
+    empty = Project(root, images_root.resolve(), tuple(labels), (), (), schema.SCHEMA_VERSION)
+    project = _with(empty, readers=readers, sources=sources)
     atomic.make_folder(root)
     with _project_lock(root):
         if layout.project_file(root).exists():
@@ -76,8 +87,15 @@ def open_project(root: Path) -> Project:
 
 
 def is_project(path: Path) -> bool:
-    """Return whether a folder is a usassist project; another program's project.json does not make it one."""
+    """Return whether a folder is a usassist project; another program's project.json does not make it one.
+
+    A damaged project is one still: opening it says what is wrong.
+    """
     try:
+        with layout.project_file(path).open("rb") as stream:
+            # As this program writes it, the first lines say it all; a list of 10,000 sources need not be parsed.
+            if _PROJECT_HEAD.match(stream.read(_HEAD_BYTES)):
+                return True
         document = parse_json(layout.read_bounded(layout.project_file(path), most=schema.MAX_PROJECT_BYTES))
     except (OSError, ProjectError, Malformed):
         return False
@@ -95,14 +113,7 @@ def save_project(project: Project) -> Project:
 
 def add_reader(project: Project, reader: Reader) -> Project:
     """Return the project with the reader in it, saved; a known id takes the new name and keeps its place."""
-    layout.check_reader_id(reader.id)
-
-    def add(merged: Project) -> Project:
-        if any(known.id == reader.id for known in merged.readers):
-            return replace(merged, readers=tuple(reader if r.id == reader.id else r for r in merged.readers))
-        return replace(merged, readers=(*merged.readers, reader))
-
-    return _update(project, add)
+    return enrol(project, readers=(reader,))
 
 
 def register_sources(project: Project, sources: Sequence[Source]) -> Project:
@@ -110,12 +121,23 @@ def register_sources(project: Project, sources: Sequence[Source]) -> Project:
 
     Use `keyed_sources` afterwards: the project's keys, not the given ones, name the annotations.
     """
+    return enrol(project, sources=sources)
 
-    def merge(merged: Project) -> Project:
-        entries = with_sources(merged, sources, is_annotated=lambda key: _is_annotated(merged, key))
-        return replace(merged, sources=entries)
 
-    return _update(project, merge)
+def enrol(project: Project, *, readers: Sequence[Reader] = (), sources: Sequence[Source] = ()) -> Project:
+    """Do what `add_reader` and `register_sources` do in one write."""
+    return _update(project, lambda merged: _with(merged, readers=readers, sources=sources))
+
+
+def _with(project: Project, *, readers: Sequence[Reader], sources: Sequence[Source]) -> Project:
+    for reader in readers:
+        layout.check_reader_id(reader.id)
+    given = {reader.id: reader for reader in readers}
+    known = {reader.id for reader in project.readers}
+    merged = (given.get(reader.id, reader) for reader in project.readers)
+    new = (reader for reader in given.values() if reader.id not in known)
+    entries = with_sources(project, sources, is_annotated=lambda key: _is_annotated(project, key))
+    return replace(project, readers=(*merged, *new), sources=entries)
 
 
 def relink(project: Project, new_root: Path) -> Project:
@@ -256,6 +278,8 @@ def _write_project(project: Project) -> None:
 
 @contextmanager
 def _project_lock(root: Path) -> Iterator[None]:
+    import filelock  # not with the window: it is first needed when something is opened
+
     path = layout.project_lock_file(root)
     atomic.make_folder(path.parent)
     lock = filelock.FileLock(path, timeout=_LOCK_SECONDS, thread_local=False)

@@ -51,3 +51,12 @@ def test_a_command_runs_without_the_window_and_says_its_status() -> None:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stdout.split() == ["1", "False", "False"], done.stderr
+
+
+def test_a_mistyped_command_is_wrong_usage_and_opens_no_window(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("usassist.gui.app.main", lambda _given: pytest.fail("a window was opened"))
+    monkeypatch.setattr(sys, "argv", ["usassist", "propse", "scans"])
+    assert entry.main() == 2
+    assert "'propse'" in capsys.readouterr().err

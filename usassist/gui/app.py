@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 
@@ -32,6 +32,13 @@ def main(argv: Sequence[str]) -> int:
     """Open the window on `argv` (files, folders or one project) and return the exit status once it is closed."""
     wanted = _parse(argv)
     log.configure(verbosity=wanted.verbose)
+    if lacks_display(os.environ):
+        # Qt would abort the process.
+        sys.stderr.write(
+            "usassist: there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set). Start it on a desktop, or use "
+            "its commands, which need none: usassist --help.\n"
+        )
+        return 1
     app = make_app()
     settings, trouble = load_settings()
     theme.apply(app, settings.theme)
@@ -58,6 +65,12 @@ def main(argv: Sequence[str]) -> int:
     sys.excepthook = sys.__excepthook__
     document.close()
     return status
+
+
+def lacks_display(environment: Mapping[str, str]) -> bool:
+    """Return whether a window has nowhere to go: Linux without X11, Wayland or another Qt platform."""
+    named = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    return sys.platform.startswith("linux") and not any(environment.get(name) for name in named)
 
 
 def make_app() -> QApplication:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QColor, QPainterPath, QPolygonF
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPolygonF
+from PySide6.QtWidgets import QStyleOptionGraphicsItem
 from pytestqt.qtbot import QtBot
 
 from usassist.core.domain import Mask
@@ -76,6 +77,25 @@ def test_items_lie_half_a_pixel_before_their_first_pixel(qtbot: QtBot) -> None:
     item.set_mask(Mask.empty((30, 40)), QColor("red"))
     frame.set_display(None)
     assert frame.boundingRect().isEmpty()
+
+
+def test_a_large_frame_is_never_converted_whole_to_be_seen_small(qtbot: QtBot) -> None:
+    frame = FrameItem()
+    picture = np.full((400, 600, 3), (200, 100, 50), dtype=np.uint8)
+    frame.set_display(picture)
+    frame.set_adjustment(0, 40)
+    target = QImage(150, 100, QImage.Format.Format_RGB32)
+    target.fill(0)
+    painter = QPainter(target)
+    painter.scale(0.25, 0.25)
+    option = QStyleOptionGraphicsItem()
+    option.exposedRect = frame.boundingRect()
+    frame.paint(painter, option)
+    painter.end()
+    assert [pixels.words.shape for pixels in frame._drawn.values()] == [(100, 150)]
+    assert frame._halved[0] is picture
+    table = adjustment(0, 40)
+    assert target.pixelColor(75, 50).getRgb()[:3] == (table[200], table[100], table[50])
 
 
 def test_a_preview_that_is_replaced_forgets_what_was_there(qtbot: QtBot) -> None:

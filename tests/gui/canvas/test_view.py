@@ -275,3 +275,19 @@ def test_a_real_frame_is_shown_as_it_is_stored(
     for row, col in [(100, 100), (150, 220), (200, 180)]:
         colour = image.pixelColor(corner.x() + col, corner.y() + row)
         assert (colour.red(), colour.green(), colour.blue()) == tuple(pixels[row, col].tolist())
+
+
+def test_what_could_not_be_opened_is_said_where_nothing_else_is_shown(
+    qtbot: QtBot, make_document: Callable[..., Any], images: Path, tmp_path: Path
+) -> None:
+    document, canvas = make_document(), CanvasView()
+    qtbot.addWidget(canvas)
+    canvas.set_document(document)
+    with qtbot.waitSignal(document.open_failed):
+        document.open_paths([tmp_path / "nowhere"])
+    assert "nowhere" in canvas._notice
+    with qtbot.waitSignals([document.opened, document.frame_shown]):
+        document.open_paths([images])
+    with qtbot.waitSignal(document.open_failed):
+        document.open_paths([tmp_path / "nowhere"])
+    assert canvas._notice == ""

@@ -54,6 +54,35 @@ def test_search_takes_words_in_any_order_and_case(dock: FilesDock) -> None:
     assert dock._stack.currentWidget() is dock.empty
 
 
+def test_a_search_shows_its_results_from_the_top(document, qtbot, tmp_path) -> None:
+    many = tuple(Source(f"s{n}", tmp_path / f"f{n}.png", f"f{n}.png", 1, 1) for n in range(300))
+    stub = SimpleNamespace(
+        sources=many, source_index=150, failure_of=lambda _key: None, status_of=lambda _key: "untouched"
+    )
+    dock = FilesDock(document)
+    qtbot.addWidget(dock)
+    dock.resize(300, 400)
+    dock.show()
+    dock.model._document = stub
+    dock.model.reload()
+    dock.view.scrollTo(dock.model.index(150))
+    dock.search_field.setText("f2")
+    assert dock.view.verticalScrollBar().value() == 0
+    assert dock.model.rowCount() > 20
+
+
+def test_enter_in_the_search_opens_the_first_result_and_marks_it(dock: FilesDock, document, qtbot) -> None:
+    dock.show()
+    dock.search_field.setFocus()
+    dock.search_field.setText("still10")
+    with qtbot.waitSignal(document.frame_shown):
+        qtbot.keyClick(dock.search_field, Qt.Key.Key_Return)
+        dock.view.setCurrentIndex(dock.model.index(0))
+        dock.view.selectionModel().clearSelection()
+    assert document.source_index == 2
+    assert dock.view.selectionModel().isSelected(dock.model.index(0))
+
+
 def test_a_row_found_by_search_shows_the_right_file(dock: FilesDock, document, qtbot) -> None:
     dock.search_field.setText("cine")
     with qtbot.waitSignal(document.frame_shown):

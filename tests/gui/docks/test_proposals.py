@@ -8,6 +8,8 @@ from PySide6.QtCore import Qt
 from usassist.core.errors import ModelError
 from usassist.core.models.weights import ModelInfo
 from usassist.core.proposers import ProposerSpec
+from usassist.gui.commands import label as label_commands
+from usassist.gui.commands import proposal as proposal_commands
 from usassist.gui.docks.proposals import ProposalsDock
 from usassist.gui.docks.rows import ROW_ROLE
 
@@ -132,3 +134,34 @@ def test_work_is_shown_while_it_lasts(make_dock, document) -> None:
     document.busy_changed.emit("")
     assert dock.busy_bar.isHidden()
     assert dock.again_button.isEnabled()
+
+
+def test_an_empty_panel_says_what_is_missing(make_dock, document, engine, images, qtbot) -> None:
+    (images / "still10.png").write_bytes(b"")
+    dock = make_dock(document)
+    label_commands.unusable(document)
+    proposal_commands.reject(document)
+    assert "Marked unusable" in dock.empty.text
+    document.undo_stack.undo()
+    document.undo_stack.undo()
+    proposal_commands.accept(document)
+    label_commands.set_status(document, "draft", text="Again")
+    assert "Press Enter to accept" in dock.empty.text
+    dock.accept_button.click()
+    assert document.annotation.status == "accepted"
+    assert not dock.accept_button.isEnabled()
+    engine.propose = lambda _frame, _prompt: ()
+    with qtbot.waitSignal(document.frame_shown):
+        document.step_file(1)
+    qtbot.waitUntil(lambda: "found nothing" in dock.empty.text)
+    with qtbot.waitSignal(document.frame_failed):
+        document.step_file(1)
+    assert "cannot be read" in dock.empty.text
+
+
+def test_the_written_text_is_what_is_asked_from_now_on(make_dock, document) -> None:
+    dock = make_dock(document)
+    dock.prompt_field.setText(" fetal head ")
+    assert document._prompt_text == "fetal head"
+    dock.prompt_field.clear()
+    assert document._prompt_text == ""

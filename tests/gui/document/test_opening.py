@@ -69,6 +69,18 @@ def test_nothing_missing_and_empty_are_sentences(tmp_path: Path) -> None:
         open_it(tmp_path)
 
 
+def test_a_linked_folder_is_one_project_with_the_folder_it_means(images: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    try:
+        link.symlink_to(images, target_is_directory=True)
+    except OSError:
+        pytest.skip("links may not be made here")
+    new, known = open_it(link), open_it(link)
+    assert new.project == known.project
+    assert new.project.root == open_it(images).project.root
+    assert [source.key for source in new.sources] == [source.key for source in known.sources]
+
+
 def test_a_folder_that_is_as_it_was_is_not_written_again(images: Path) -> None:
     root = open_it(images).project.root
     before = (root / "project.json").stat().st_mtime_ns

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from pytestqt.qtbot import QtBot
 
-from usassist.core.domain import Prompt
+from usassist.core.domain import Label, Prompt
 from usassist.core.errors import ModelError
 from usassist.core.geometry.brush import stroke_mask
 from usassist.core.project import journal, store
@@ -127,3 +128,70 @@ def test_closing_does_not_wait_for_an_answer(
     document.close()
     assert engine.gate.is_set()
     assert not document.lane_inference._thread.is_alive()
+
+
+def test_the_engine_is_ready_also_where_nobody_waits_for_its_answer(
+    make_document: Callable[..., Document], images: Path, engine: Any, qtbot: QtBot
+) -> None:
+    (images / "still2.png").write_bytes(b"")
+    engine.gate.clear()
+    document = make_document()
+    with qtbot.waitSignals([document.opened, document.frame_shown]):
+        document.open_paths([images])
+    with qtbot.waitSignal(document.frame_failed):
+        document.show(1)
+    engine.gate.set()
+    qtbot.waitUntil(lambda: document.engine_state == "ready")
+    assert engine.starts == 1
+
+
+def test_the_written_text_is_asked_of_the_next_frame_too(
+    document: Document, show: Callable[..., None], qtbot: QtBot, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(
+        "usassist.gui.document.asking.specs", lambda: {document.engine_name: SimpleNamespace(prompts={"text"})}
+    )
+    document.set_prompt_text("  fetal head ")
+    show(document, 1)
+    qtbot.waitUntil(lambda: bool(document.proposals))
+    assert document.proposals[0].prompt.text == "fetal head"
+    document.set_prompt_text("")
+    show(document, 2)
+    qtbot.waitUntil(lambda: bool(document.proposals))
+    assert document.proposals[0].prompt.text == document.active_label.caption
+
+
+def test_an_answer_that_nothing_is_there_is_remembered(
+    document: Document, engine: Any, show: Callable[..., None], qtbot: QtBot
+) -> None:
+    assert not document.found_nothing
+    engine.propose = lambda _frame, _prompt: ()
+    with qtbot.waitSignal(document.proposals_changed):
+        document.request_proposals()
+    assert document.found_nothing
+    del engine.propose
+    with qtbot.waitSignal(document.proposals_changed):
+        document.request_proposals()
+    assert not document.found_nothing
+
+
+def test_nothing_to_segment_answers_a_question_that_is_still_open(document: Document, engine: Any) -> None:
+    commands.proposal.reject(document)
+    engine.gate.clear()
+    document.request_proposals()
+    commands.label.nothing_to_segment(document)
+    engine.gate.set()
+    document.lane_inference.drain()
+    assert document.proposals == ()
+    assert document.annotation.status == "accepted"
+
+
+def test_a_label_without_a_caption_is_asked_by_its_name(document: Document, qtbot: QtBot, monkeypatch: Any) -> None:
+    monkeypatch.setattr(
+        "usassist.gui.document.asking.specs", lambda: {document.engine_name: SimpleNamespace(prompts={"text"})}
+    )
+    document.set_labels((*document.labels, Label("head", "Fetal head", "#112233")))
+    document.set_active_label("head")
+    with qtbot.waitSignal(document.proposals_changed):
+        document.request_proposals()
+    assert document.proposals[0].prompt.text == "Fetal head"

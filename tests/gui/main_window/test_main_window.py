@@ -1,6 +1,7 @@
 """The window's own work: binding actions, the status bar, layout, dropping files, recovery, closing."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox
 from pytestqt.qtbot import QtBot
 
-from usassist.core.domain import Reader
+from usassist.core.domain import Box, Frame, FrameRef, Reader, ScanRegion
 from usassist.core.errors import ModelError, ProjectError
 from usassist.core.geometry.brush import stroke_mask
 from usassist.core.paths import settings_file, user_home
@@ -22,7 +23,7 @@ from usassist.gui.actions import ACTIONS
 from usassist.gui.dialogs.recovery import RecoveryDialog
 from usassist.gui.document import Document
 from usassist.gui.main_window import MainWindow
-from usassist.gui.main_window.status import MessagesDialog
+from usassist.gui.main_window.status import MessagesDialog, _spacing_at
 from usassist.gui.settings import Settings
 
 
@@ -61,7 +62,7 @@ def test_an_empty_window_offers_what_can_be_done(open_window: Callable[..., Main
     enabled = {key for key, action in window.bindings.actions.items() if action.isEnabled()}
     assert {"open_files", "open_folder", "settings", "shortcuts", "tool_brush"} <= enabled
     assert not enabled & {"accept", "save", "next_file", "play", "undo", "redo", "delete"}
-    assert window.windowTitle() == "usassist[*]"
+    assert window.windowTitle() == "[*]usassist"
 
 
 def test_keys_do_what_the_table_says(open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot) -> None:
@@ -170,7 +171,7 @@ def test_files_can_be_dropped(open_window: Callable[..., MainWindow], images: Pa
     with qtbot.waitSignal(window.document.frame_shown):
         window.dropEvent(drop)
     assert [source.relative for source in window.document.sources] == ["still2.png"]
-    assert window.windowTitle() == "still2.png · images of mine · usassist[*]"
+    assert window.windowTitle() == "still2.png[*] · images of mine · usassist"
 
 
 def test_a_crash_is_answered_with_a_choice(open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot) -> None:
@@ -324,3 +325,84 @@ def test_saving_on_request_says_so(open_window: Callable[..., MainWindow], image
     with qtbot.waitSignal(window.document.annotation_saved):
         window.bindings["save"].trigger()
     assert window.status.message_label.text() == "Saved."
+
+
+def test_saved_is_not_said_any_longer_than_it_is_true(
+    open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot
+) -> None:
+    window = open_window(images)
+    dab(window.document, 40, 40)
+    QTest.keyClick(window.canvas, Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: window.status.message_label.text() == "Saved.")
+    dab(window.document, 30, 30)
+    assert window.status.message_label.text() == ""
+
+
+def test_a_message_about_one_frame_does_not_stay_for_the_next(
+    open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = open_window(images)
+    window.status.say("There was no time to read this.")
+    with qtbot.waitSignal(window.document.frame_shown):
+        window.document.step_file(1)
+    assert window.status.message_label.text() == "There was no time to read this."
+    monkeypatch.setattr("usassist.gui.main_window.status.READING_S", -1.0)
+    with qtbot.waitSignal(window.document.frame_shown):
+        window.document.step_file(1)
+    assert window.status.message_label.text() == ""
+
+
+def test_the_buttons_of_every_panel_stay_in_a_small_window(
+    open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot
+) -> None:
+    window = open_window(images)
+    window.resize(900, 300)
+    QApplication.processEvents()
+    for dock in (window.labels, window.proposals, window.files):
+        assert dock.height() >= dock.minimumSizeHint().height()
+
+
+def test_on_a_low_screen_files_and_proposals_share_their_place(
+    open_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("usassist.gui.main_window.window.LOW_SCREEN", 100_000)
+    window = open_window()
+    QApplication.processEvents()
+    assert window.tabifiedDockWidgets(window.proposals) == [window.files]
+    assert window.minimumSizeHint().height() < 560
+
+
+def test_the_spacing_that_all_regions_share_is_said_outside_of_them_too() -> None:
+    left = ScanRegion(Box(0, 0, 10, 10), "b_mode", (0.25, 0.25))
+    right, chart = replace(left, box=Box(0, 10, 10, 20)), ScanRegion(Box(12, 0, 14, 20), "other")
+    frame = Frame(FrameRef("k_00000", 0), np.zeros((20, 20), dtype=np.uint8), regions=(left, right, chart))
+    assert _spacing_at(frame, -1, -1) == "0.25 mm/px"
+    assert _spacing_at(frame, 13, 3) == "px (spacing unknown)"
+    other = replace(right, spacing_mm=(0.5, 0.5))
+    assert _spacing_at(replace(frame, regions=(left, other)), -1, -1) == "px (spacing unknown)"
+
+
+def test_accepting_shows_the_masks_that_were_hidden(
+    open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot
+) -> None:
+    window = open_window(images)
+    qtbot.waitUntil(lambda: bool(window.document.proposals))
+    QTest.keyClick(window.canvas, Qt.Key.Key_T)
+    assert window.bindings["hide_masks"].isChecked()
+    QTest.keyClick(window.canvas, Qt.Key.Key_Return)
+    assert window.document.annotation.regions
+    assert not window.bindings["hide_masks"].isChecked()
+
+
+def test_nothing_found_is_said_of_the_frame_it_is_true_of(
+    open_window: Callable[..., MainWindow], images: Path, engine: Any, qtbot: QtBot
+) -> None:
+    window = open_window(images)
+    qtbot.waitUntil(lambda: bool(window.document.proposals))
+    engine.propose = lambda _frame, _prompt: ()
+    QTest.keyClick(window.canvas, Qt.Key.Key_I)
+    qtbot.waitUntil(lambda: "found nothing" in window.status.message_label.text())
+    del engine.propose
+    with qtbot.waitSignal(window.document.frame_shown):
+        window.document.step_file(1)
+    assert "found nothing" not in window.status.message_label.text()

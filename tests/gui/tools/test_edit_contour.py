@@ -166,3 +166,17 @@ def test_the_corners_follow_undo_and_the_selection(
     assert edit.corners == ()
     hand.click(60.0, 40.0)
     assert TOP_LEFT in edit.corners
+
+
+def test_the_only_region_needs_no_click_before_its_corners_show(
+    canvas: CanvasView, tools: dict[str, Any], mask: Mask
+) -> None:
+    add_mask(canvas.document, mask, text="Draw")
+    canvas.document.select_region(None)
+    canvas.set_tool(tools["edit_contour"])
+    assert len(tools["edit_contour"].corners) == 8
+    canvas.set_tool(tools["pan"])
+    add_mask(canvas.document, mask, text="Draw")
+    canvas.document.select_region(None)
+    canvas.set_tool(tools["edit_contour"])
+    assert tools["edit_contour"].corners == ()

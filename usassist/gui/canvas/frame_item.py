@@ -29,57 +29,61 @@ class FrameItem(QGraphicsItem):
     def __init__(self) -> None:
         super().__init__()
         self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemUsesExtendedStyleOption)
-        self._display: Display | None = None
         self._table = adjustment(0, 0)
         self._neutral = True
-        self._levels: list[Pixels] = []
+        self._halved: list[Display] = []
+        self._drawn: dict[int, Pixels] = {}
         self._bounds = QRectF()
 
     def set_display(self, display: Display | None) -> None:
-        """Show uint8 values, HxW grey or HxWx3 RGB; nothing where None."""
+        """Show uint8 values, HxW grey or HxWx3 RGB; nothing where None. The array is borrowed, not copied."""
         self.prepareGeometryChange()
-        self._display = display
         rows, cols = (0, 0) if display is None else display.shape[:2]
         self._bounds = QRectF(-0.5, -0.5, cols, rows)
-        self._rebuild()
+        self._halved = [display] if display is not None and display.size else []
+        self._drawn.clear()
+        self.update()
 
     def set_adjustment(self, brightness: int, contrast: int) -> None:
         """Set brightness and contrast, -100 to 100 each."""
         self._table = adjustment(brightness, contrast)
         self._neutral = brightness == 0 and contrast == 0
-        self._rebuild()
+        self._drawn.clear()
+        self.update()
 
     def boundingRect(self) -> QRectF:
         return self._bounds
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
         """Draw the level whose pixels are nearest to the screen's: a large frame made small does not flicker."""
-        if not self._levels:
+        if not self._halved:
             return
         zoom = painter.deviceTransform().m11()
         level = 0
-        while 0 < zoom * 2 ** (level + 1) <= 1.0 and min(self._level(level).words.shape) >= 2:
+        while 0 < zoom * 2 ** (level + 1) <= 1.0 and min(self._level(level).shape[:2]) >= 2:
             level += 1
-        pixels = self._level(level)
+        pixels = self._pixels(level)
         scale = self._bounds.width() / pixels.words.shape[1]
         pixels.draw(painter, self._bounds.topLeft() + QPointF(), scale=scale, exposed=option.exposedRect)
 
-    def _rebuild(self) -> None:
-        if self._display is None or self._display.size == 0:
-            self._levels = []
-        else:
-            shown = self._display if self._neutral else cv2.LUT(self._display, self._table)
-            self._levels = [Pixels(_words(shown), opaque=True)]
-        self.update()
+    def _pixels(self, level: int) -> Pixels:
+        """Return a level with brightness and contrast applied.
 
-    def _level(self, level: int) -> Pixels:
+        Only what is painted is made: a 4k frame is mostly seen halved, and its 33 MB of words would take 100 ms.
+        """
+        if level not in self._drawn:
+            values = self._level(level)
+            shown = values if self._neutral else cv2.LUT(values, self._table)
+            self._drawn[level] = Pixels(_words(shown), opaque=True)
+        return self._drawn[level]
+
+    def _level(self, level: int) -> Display:
         """Return the frame halved `level` times; each is made the first time it is asked for."""
-        while len(self._levels) <= level:
-            words = self._levels[-1].words
-            size = max(1, words.shape[1] // 2), max(1, words.shape[0] // 2)
-            channels = cv2.resize(words.view(np.uint8).reshape(*words.shape, 4), size, interpolation=cv2.INTER_AREA)
-            self._levels.append(Pixels(channels.view(np.uint32)[..., 0], opaque=True))
-        return self._levels[level]
+        while len(self._halved) <= level:
+            values = self._halved[-1]
+            size = max(1, values.shape[1] // 2), max(1, values.shape[0] // 2)
+            self._halved.append(cv2.resize(values, size, interpolation=cv2.INTER_AREA))
+        return self._halved[level]
 
 
 def _words(display: Display) -> Words:

@@ -68,6 +68,7 @@ class CanvasView(PictureView):
         document.frame_shown.connect(self._on_document_frame_shown)
         document.frame_loading.connect(self._on_document_frame_loading)
         document.frame_failed.connect(self._on_document_frame_failed)
+        document.open_failed.connect(self._on_document_open_failed)
         document.opened.connect(self._on_document_opened)
         document.annotation_changed.connect(self._on_document_frame_changed)
         document.proposals_changed.connect(self._on_document_frame_changed)
@@ -165,6 +166,11 @@ class CanvasView(PictureView):
         """Take the picture away where it is the current file that failed, so that no other is mistaken for it."""
         if self.document.source is not None and self.document.source.key == source_key:
             self._clear(reason)
+
+    def _on_document_open_failed(self, reason: str) -> None:
+        """Say it large where nothing else is shown; what is open stays on screen."""
+        if not self.document.is_open:
+            self._clear(f"{reason}\n\n{_EMPTY}")
 
     def _on_document_opened(self) -> None:
         if not self.document.is_open:

@@ -82,6 +82,7 @@ def nothing_to_segment(document: Document) -> None:
     annotation = current(document)
     if annotation is None:
         return
+    document.stop_asking()
     if annotation.status != "accepted" or annotation.regions or document.proposals:
         document.push(NothingToSegment(document, frame_key=annotation.frame_key))
 

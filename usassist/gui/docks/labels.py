@@ -115,7 +115,10 @@ class LabelsDock(Dock):
         self._follow_selection()
 
     def _say_what_is_missing(self, annotation: Annotation | None) -> None:
-        if annotation is None:
+        source = self._document.source
+        if source is not None and self._document.failure_of(source.key) is not None:
+            self.empty.say("This file cannot be read", "Nothing can be drawn on it.", icon="ph.warning-circle")
+        elif annotation is None:
             self.empty.say("No frame is shown", "Open files to draw regions on them.", icon="ph.image-square")
         elif annotation.status == "unusable":
             self.empty.say("Marked unusable", "This frame is left out of training.", icon="ph.prohibit")

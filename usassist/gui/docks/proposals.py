@@ -17,6 +17,7 @@ from usassist.core.domain import Label, Proposal
 from usassist.core.models.weights import list_models
 from usassist.core.proposers import specs as engine_specs
 from usassist.gui import theme
+from usassist.gui.commands import label as label_commands
 from usassist.gui.commands import proposal as proposal_commands
 from usassist.gui.docks.dock import Dock, EmptyState, keep_keys
 from usassist.gui.docks.question import Engines, Models, Question
@@ -85,7 +86,9 @@ class ProposalsDock(Dock):
         row = QHBoxLayout(footer)
         row.setContentsMargins(10, 8, 10, 10)
         row.setSpacing(6)
-        self.accept_button = _button("Accept", "ph.check", kind="primary", tip="Accept the proposal (Enter)")
+        self.accept_button = _button(
+            "Accept", "ph.check", kind="primary", tip="Accept the proposal, else the frame as it is drawn (Enter)"
+        )
         self.reject_button = _button("Reject", "ph.x", kind="", tip="Reject the proposal (Backspace)")
         self.again_button = _button("Ask", "ph.arrows-clockwise", kind="", tip="Propose again (I)")
         for button in (self.accept_button, self.reject_button, self.again_button):
@@ -98,7 +101,7 @@ class ProposalsDock(Dock):
         self.question.shown.connect(self._show_proposals)
         for button in (self.accept_button, self.reject_button, self.again_button):
             keep_keys(button)
-        self.accept_button.clicked.connect(lambda: proposal_commands.accept(self._document, self.chosen()))
+        self.accept_button.clicked.connect(self._accept)
         self.reject_button.clicked.connect(lambda: proposal_commands.reject(self._document, self.chosen()))
         self.again_button.clicked.connect(self.ask_again)
         document = self._document
@@ -124,6 +127,11 @@ class ProposalsDock(Dock):
         """Ask the engine about this frame, with the text where one is written."""
         self._document.request_proposals(self.question.prompt())
 
+    def _accept(self) -> None:
+        """Do what Enter does: accept the proposal, else the frame as it is drawn."""
+        if not proposal_commands.accept(self._document, self.chosen()):
+            label_commands.accept_frame(self._document)
+
     def _on_document_busy(self, what: str) -> None:
         self._busy = what
         self.busy_bar.setVisible(bool(what))
@@ -141,24 +149,37 @@ class ProposalsDock(Dock):
             self.view.setCurrentIndex(QModelIndex())
             self._say_why_empty()
         self._stack.setCurrentWidget(self.view if rows else self.empty)
-        self.accept_button.setEnabled(bool(rows))
+        annotation = self._document.annotation
+        drawn = annotation is not None and annotation.status == "draft" and bool(annotation.regions)
+        self.accept_button.setEnabled(bool(rows) or drawn)
         self.reject_button.setEnabled(bool(rows))
         self.again_button.setEnabled(self._document.frame is not None and not self._busy)
 
     def _say_why_empty(self) -> None:
-        annotation = self._document.annotation
-        if self._document.frame is None:
+        document, annotation = self._document, self._document.annotation
+        if document.source is not None and document.failure_of(document.source.key) is not None:
+            hint = "The reason stands where the picture would be."
+            self.empty.say("This file cannot be read", hint, icon="ph.warning-circle")
+        elif document.frame is None:
             self.empty.say("No frame is shown", "Open files to get proposals for them.", icon="ph.image-square")
         elif self._busy:
             self.empty.say("Looking at the frame", self._busy, icon="ph.hourglass-medium")
         elif annotation is not None and annotation.status == "accepted":
             self.empty.say("This frame is done", "Press I to ask again.", icon="ph.check-circle")
+        elif annotation is not None and annotation.status == "unusable":
+            self.empty.say("Marked unusable", "Press U to take that back.", icon="ph.prohibit")
+        elif annotation is not None and annotation.regions:
+            hint = "Press Enter to accept the frame as it is drawn."
+            self.empty.say("Not accepted yet", hint, icon="ph.circle-half-fill")
         elif self.question.lacks_model:
             hint = "Add a trained one with usassist models add, or choose an engine that needs none."
             self.empty.say("No model is installed", hint, icon="ph.package")
         elif self._document.engine_state == "failed":
             hint = "Press I to try again, or choose another engine or model. The message below the image says more."
             self.empty.say("The engine gave no answer", hint, icon="ph.warning-circle")
+        elif document.found_nothing:
+            hint = "Press N to confirm that there is nothing, or paint with B."
+            self.empty.say("The engine found nothing", hint, icon="ph.magnifying-glass")
         else:
             hint = "Press I to ask, or N when there is nothing to segment."
             self.empty.say("No proposal is waiting", hint, icon="ph.sparkle")

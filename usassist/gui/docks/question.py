@@ -38,6 +38,7 @@ class Question(QWidget):
         self._build()
         self.engine_box.activated.connect(lambda _index: self._on_picked())
         self.model_box.activated.connect(lambda _index: self._on_picked())
+        self.prompt_field.textChanged.connect(document.set_prompt_text)
         self.prompt_field.returnPressed.connect(self.asked)
         document.labels_changed.connect(self._show_prompt)
         document.active_label_changed.connect(lambda _label_id: self._show_prompt())

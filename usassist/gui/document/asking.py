@@ -6,15 +6,34 @@ from usassist.gui.document import provenance
 from usassist.gui.document.keeping import DocumentKeeping
 from usassist.gui.document.proposing import usable
 
+FOUND_NOTHING = "The engine found nothing in this frame."
+
 
 class DocumentAsking(DocumentKeeping):
     """Requests proposals for untouched frames and hands them to commands; only a person makes a region of one."""
 
     auto_propose: bool
     _upcoming: Frame | None = None
+    _prompt_text = ""
+
+    @property
+    def found_nothing(self) -> bool:
+        """Return whether the engine's last answer about the frame on screen was that there is nothing."""
+        return self._frame is not None and self._frame.ref.key in self._without
+
+    def set_prompt_text(self, text: str) -> None:
+        """Ask for this from now on, of every frame; without a text the active label's own words are asked."""
+        self._prompt_text = text.strip()
+
+    def stop_asking(self) -> None:
+        """Drop a question whose answer has not arrived: the person has answered it."""
+        self._proposing.cancel()
 
     def request_proposals(self, prompt: Prompt | None = None) -> None:
-        """Ask the engine about the frame on screen; `proposals_changed` follows. Without a prompt the label asks."""
+        """Ask the engine about the frame on screen; `proposals_changed` follows.
+
+        Without a prompt the text of `set_prompt_text` is asked, else the label's own words.
+        """
         if self._frame is not None:
             self._proposing.request(self._frame, prompt or self._default_prompt(), automatic=False)
 
@@ -53,8 +72,8 @@ class DocumentAsking(DocumentKeeping):
     def _default_prompt(self) -> Prompt:
         label = self.active_label
         spec = specs().get(self.engine_name)
-        understands_text = spec is not None and "text" in spec.prompts
-        return Prompt(label.id, text=label.caption if understands_text and label.caption else None)
+        text = self._prompt_text or label.caption or label.name  # the same words as the field shows
+        return Prompt(label.id, text=text if text and spec is not None and "text" in spec.prompts else None)
 
     def _propose_if_untouched(self) -> None:
         annotation = self.annotation
@@ -77,8 +96,9 @@ class DocumentAsking(DocumentKeeping):
                     for proposal in good
                 ]
             )
+        (self._without.discard if good else self._without.add)(frame.ref.key)
         if not good:
-            self.message.emit("The engine found nothing in this frame.", "")
+            self.message.emit(FOUND_NOTHING, "")
         self.proposals_changed.emit(frame.ref.key)
         self._warm_upcoming()
 

@@ -109,6 +109,7 @@ class Document(DocumentEditing):
     def _on_open_failed(self, error: Exception) -> None:
         self.busy_changed.emit("")
         self._complain("Nothing was opened", error)
+        self.open_failed.emit(str(error) if isinstance(error, UsassistError) else f"{type(error).__name__}: {error}")
 
     def _close_session(self) -> None:
         session, saver = self._session, self._saver

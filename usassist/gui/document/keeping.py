@@ -26,6 +26,7 @@ class DocumentKeeping(DocumentState):
         self._seconds: dict[str, float] = {}
         self._saving: dict[str, Annotation] = {}
         self._postponed: dict[str, Annotation] = {}
+        self._without: set[str] = set()
         self._shown_at = 0.0
         self._was_dirty = False
         self._last_message = ("", "")
@@ -93,7 +94,7 @@ class DocumentKeeping(DocumentState):
 
     def _forget_work(self) -> None:
         self._book.clear()
-        for memory in (self._accepted, self._rejected, self._seconds, self._saving, self._postponed):
+        for memory in (self._accepted, self._rejected, self._seconds, self._saving, self._postponed, self._without):
             memory.clear()
         self._update_dirty()
 

@@ -80,7 +80,7 @@ def open_session(paths: Sequence[Path], *, project_dir: Path | None, reader: Rea
 
 
 def _open_project(root: Path, *, reader: Reader) -> Opened:
-    project = _with_reader(store.open_project(root), reader)
+    project = _enrolled(store.open_project(root), reader=reader)
     sources = tuple(
         Source(entry.key, project.images_root / entry.relative, entry.relative, entry.size, sha256=entry.sha256)
         for entry in project.sources
@@ -99,18 +99,22 @@ def _open_images(paths: list[Path], *, project_dir: Path | None, reader: Reader)
         named = paths[0] if len(paths) == 1 else f"the {len(paths)} places that were named"
         raise ReadError(f"There is no image in {named}; expected DICOM, PNG, JPEG, TIFF, BMP or NIfTI files.")
     folder = project_dir if project_dir is not None else project_folder(root)
-    project = store.open_project(folder) if store.is_project(folder) else store.create_project(folder, images_root=root)
-    sources = [_under(source, project.images_root) for source in found] if project.images_root != root else found
-    project = _with_reader(project, reader)
-    known = {entry.relative: entry.size for entry in project.sources}
-    # Writing 10,000 entries takes longer than finding them: a folder that is as it was is not written again.
-    if any(known.get(source.relative) != source.size for source in sources):
-        project = store.register_sources(project, sources)
+    project = store.open_project(folder) if store.is_project(folder) else None
+    images_root = project.images_root if project is not None else root.resolve()
+    sources = [_under(source, images_root) for source in found] if images_root != root else found
+    if project is None:
+        project = store.create_project(folder, images_root=images_root, readers=(reader,), sources=sources)
+    else:
+        project = _enrolled(project, reader=reader, sources=sources)
     return _opened(project, reader=reader, sources=keyed_sources(project, sources))
 
 
-def _with_reader(project: Project, reader: Reader) -> Project:
-    return project if reader in project.readers else store.add_reader(project, reader)
+def _enrolled(project: Project, *, reader: Reader, sources: Sequence[Source] = ()) -> Project:
+    """Return the project with the reader and the sources in it; one that has them is not written again."""
+    known = {entry.relative: entry.size for entry in project.sources}
+    if reader in project.readers and all(known.get(source.relative) == source.size for source in sources):
+        return project
+    return store.enrol(project, readers=(reader,), sources=sources)
 
 
 def _opened(project: Project, *, reader: Reader, sources: tuple[Source, ...]) -> Opened:

@@ -56,7 +56,7 @@ class Proposing:
         self.engine, self.options = engine, options
         self._failures = 0
         self._asked.clear()
-        self._lane.cancel("propose")
+        self._drop()
         self._lane.submit(self._stop)
         self._set_state("off")
 
@@ -99,9 +99,16 @@ class Proposing:
             self._waiting.pop(frame_key, None)
 
     def cancel(self) -> None:
-        """Drop what was asked and has not arrived."""
-        self._lane.cancel("propose")
-        self._lane.cancel("warm")
+        """Drop what was asked and has not arrived; an engine that is starting goes on, and its state is told."""
+        self._drop()
+        if self.state == "starting":
+            self._lane.submit(
+                self._running_engine, done=lambda _engine: self._set_state("ready"), failed=self._failed, key="start"
+            )
+
+    def _drop(self) -> None:
+        for key in ("propose", "warm", "start"):
+            self._lane.cancel(key)
 
     def forget(self) -> None:
         """Forget every frame: another project was opened."""
@@ -111,7 +118,8 @@ class Proposing:
 
     def close(self) -> None:
         """Stop the engine, in the middle of an answer too; nothing is asked afterwards."""
-        self.forget()
+        self._drop()
+        self._waiting.clear()
         self._lane.close(wait=False)
         # From this thread, while the lane may still wait for the engine: its end is what ends the waiting.
         self._stop()

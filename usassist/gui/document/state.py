@@ -41,6 +41,8 @@ class DocumentState(QObject):
 
     opened = Signal()
     """Another project is open, or none any more."""
+    open_failed = Signal(str)
+    """Nothing was opened, and why."""
     frame_loading = Signal()
     frame_shown = Signal(object)
     frame_failed = Signal(str, str)

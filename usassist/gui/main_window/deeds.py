@@ -15,6 +15,7 @@ from usassist.gui.commands import label as frame_commands
 from usassist.gui.commands import proposal as proposal_commands
 from usassist.gui.commands import region as region_commands
 from usassist.gui.dialogs import open_study
+from usassist.gui.main_window.status import SAVED
 from usassist.gui.tools.brush import BrushTool
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Deeds:
     def _on_dirty_changed(self, dirty: bool) -> None:
         if self._told_to_save and not dirty:
             self._told_to_save = False
-            self._window.status.hint("Saved.")
+            self._window.status.hint(SAVED)
 
     def _step_to_do(self, step: int) -> None:
         if not self._document.step_to_do(step):
@@ -127,6 +128,8 @@ class Deeds:
     def _accept(self) -> None:
         if self._tool_takes(Qt.Key.Key_Return):
             return
+        # What a person accepts has to be seen.
+        self._window.canvas.set_masks_visible(True)
         if not proposal_commands.accept(self._document, max(0, self._window.proposals.chosen())):
             frame_commands.accept_frame(self._document)
 

@@ -14,8 +14,11 @@ from usassist.core.proposers import specs
 from usassist.gui.dialogs.dialog import Dialog
 from usassist.gui.docks.dock import ElidedLabel
 from usassist.gui.document import Document, EngineState
+from usassist.gui.document.asking import FOUND_NOTHING
 
 KEPT_MESSAGES = 200
+READING_S = 4.0
+SAVED = "Saved."
 _STATES: dict[EngineState, str] = {"off": "", "starting": " (loading)", "ready": "", "failed": " (failed)"}
 _DEVICES = {"auto": "auto", "cpu": "CPU", "cuda": "GPU"}
 
@@ -54,6 +57,7 @@ class StatusBar(QStatusBar):
         self._cursor: tuple[float, float] | None = None
         self._messages: deque[tuple[str, str, str]] = deque(maxlen=KEPT_MESSAGES)
         self._busy = self._said = ""
+        self._said_at = 0.0
         self.message_label = MessageLabel("")
         self.message_label.setAccessibleName("Message")
         self.message_label.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -69,10 +73,12 @@ class StatusBar(QStatusBar):
         self.device = self._add("Device", "")
         document.message.connect(self.say)
         document.busy_changed.connect(self._on_document_busy)
+        document.frame_loading.connect(self._forget_message)
         document.frame_shown.connect(lambda _frame: self._show_frame())
         document.frame_failed.connect(lambda _key, _reason: self._show_frame())
         document.opened.connect(self._show_frame)
-        document.annotation_changed.connect(lambda _key: self._show_state())
+        document.annotation_changed.connect(lambda _key: self._on_document_annotation())
+        document.proposals_changed.connect(lambda _key: self._on_document_proposals())
         document.engine_changed.connect(self._show_engine)
         self._show_frame()
         self._show_engine()
@@ -80,13 +86,29 @@ class StatusBar(QStatusBar):
     def say(self, text: str, details: str = "") -> None:
         """Show a message until the next one; a click shows them all with their details."""
         self._messages.appendleft((time.strftime("%H:%M:%S"), text, details))
-        self._said = text
-        self._show_message()
+        self._show_said(text)
 
     def hint(self, text: str) -> None:
         """Show a passing word about the tool in hand; it is not kept among the messages."""
-        self._said = text
+        self._show_said(text)
+
+    def _show_said(self, text: str) -> None:
+        self._said, self._said_at = text, time.monotonic()
         self._show_message()
+
+    def _forget_message(self) -> None:
+        """Take away what was said about another frame, once there was time to read it; the list keeps it."""
+        if time.monotonic() - self._said_at > READING_S:
+            self._show_said("")
+
+    def _on_document_proposals(self) -> None:
+        if self._said == FOUND_NOTHING and not self._document.found_nothing:
+            self._show_said("")
+
+    def _on_document_annotation(self) -> None:
+        self._show_state()
+        if self._said == SAVED:  # not any more
+            self._show_said("")
 
     def show_messages(self) -> None:
         """Open the list of messages."""
@@ -169,10 +191,11 @@ def _value_at(frame: Frame, row: int, col: int) -> str:
 
 
 def _spacing_at(frame: Frame, row: int, col: int) -> str:
-    """Return the spacing at a pixel, or where the cursor is outside that of the frame's only region; else "px"."""
+    """Return the spacing at a pixel, or where the cursor is outside the one that all regions share; else "px"."""
     spacing = frame.spacing_at(row, col)
-    if spacing is None and not frame.region_at(row, col) and len(frame.regions) == 1:
-        spacing = frame.regions[0].spacing_mm
+    declared = {region.spacing_mm for region in frame.regions if region.spacing_mm is not None}
+    if spacing is None and not frame.region_at(row, col) and len(declared) == 1:
+        spacing = declared.pop()
     if spacing is None:
         return "px (spacing unknown)"
     high, wide = spacing

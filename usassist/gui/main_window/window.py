@@ -34,6 +34,10 @@ from usassist.gui.tools.brush import BrushTool
 _log = logging.getLogger(__name__)
 LAYOUT_VERSION = 1
 FIRST_TOOL = "brush"
+LOW_SCREEN = 720
+"""Below this many pixels three panels do not fit under each other: files and proposals share their place."""
+TITLE_BAR = 40
+"""Room for what the desktop draws around a window; Qt does not know it before the window is shown."""
 _NEED_FRAME = (
     *("delete", "deselect", "accept", "reject", "propose", "nothing", "unusable", "flag"),
     *("fit", "zoom_in", "zoom_out", "actual_size"),
@@ -53,7 +57,7 @@ class MainWindow(QMainWindow):
         self.setObjectName("main")
         self.setWindowIcon(theme.app_icon())
         self.setAcceptDrops(True)
-        self.setMinimumSize(900, 560)
+        self.setMinimumWidth(900)  # the height follows from the panels, which would hide each other's buttons
         self.tools: dict[str, Tool] = {tool.id: tool for tool in all_tools()}
         self._build_centre()
         self._build_docks()
@@ -97,6 +101,9 @@ class MainWindow(QMainWindow):
         self.setTabPosition(right, QTabWidget.TabPosition.North)
         self.tabifyDockWidget(self.labels, self.view)
         self.tabifyDockWidget(self.view, self.history)
+        if self.screen().availableSize().height() < LOW_SCREEN:
+            self.tabifyDockWidget(self.files, self.proposals)
+            self.proposals.raise_()
         self.labels.raise_()
         self.setCorner(Qt.Corner.BottomRightCorner, right)
         self.resizeDocks([self.labels, self.proposals, self.files], [250, 265, 240], Qt.Orientation.Vertical)
@@ -134,10 +141,11 @@ class MainWindow(QMainWindow):
 
     def _show_title(self) -> None:
         source, project = self.document.source, self.document.project_root
-        where = [source.relative] if source is not None else []
+        where = [f"{source.relative}[*]"] if source is not None else []
         if project is not None:
             where.append(self.document.project.images_root.name)
-        self.setWindowTitle(" · ".join([*where, "usassist"]) + "[*]")
+        # The name comes last, else the desktop's own " - usassist" would be put after it.
+        self.setWindowTitle(" · ".join([*where, "usassist"]) if source is not None else "[*]usassist")
 
     def _show_actions(self) -> None:
         document = self.document
@@ -254,7 +262,7 @@ class MainWindow(QMainWindow):
         geometry, state = kept.value("geometry"), kept.value("state")
         if not (isinstance(geometry, QByteArray) and self.restoreGeometry(geometry)):
             room = self.screen().availableSize()
-            self.resize(min(1440, room.width()), min(900, room.height()))
+            self.resize(min(1440, room.width()), min(900, room.height() - TITLE_BAR))
         if isinstance(state, QByteArray):
             self.restoreState(state, LAYOUT_VERSION)
 

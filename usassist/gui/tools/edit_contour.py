@@ -12,7 +12,7 @@ from usassist.gui.commands import region as region_command
 from usassist.gui.tools.draw import handles, line
 from usassist.gui.tools.pan import regions_at
 from usassist.gui.tools.rings import Ring, mask_of_rings, rings_of
-from usassist.gui.tools.tool import BaseTool, ToolEvent
+from usassist.gui.tools.tool import BaseTool, ToolEvent, ToolSurface
 
 GRAB_WITHIN = 9.0
 """Screen pixels around a corner, or an edge, that grab it."""
@@ -26,7 +26,7 @@ class EditContourTool(BaseTool):
     id = "edit_contour"
     title = "Edit contour"
     icon = "fa6s.bezier-curve"
-    hint = "Drag a corner. Click the line to put one in; right-click a corner, or Del over it, to take it out."
+    hint = "Click a region and drag its corners. A click on the line puts one in; a right click or Del takes one out."
     cursor = Qt.CursorShape.ArrowCursor
 
     def __init__(self) -> None:
@@ -50,6 +50,13 @@ class EditContourTool(BaseTool):
         """Return every corner (x, y) that can be dragged now."""
         self._follow()
         return tuple((float(x), float(y)) for ring in self._rings for x, y in ring.vertices)
+
+    def activate(self, surface: ToolSurface) -> None:
+        """Take the frame's only region where none is selected: which one is meant is no question then."""
+        super().activate(surface)
+        annotation = surface.document.annotation
+        if annotation is not None and len(annotation.regions) == 1 and surface.document.selected_region is None:
+            surface.document.select_region(annotation.regions[0].id)
 
     def press(self, e: ToolEvent) -> None:
         """Grab a corner, or put one in on an edge and grab that; elsewhere select what is under the cursor."""

@@ -27,7 +27,7 @@ def test_a_still(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_sample_cine_declares_its_calibration(sample_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["info", str(sample_dir / "breast_cine.dcm"), "--json"]) == 0
+    assert main(["info", str(sample_dir / "images" / "breast_cine.dcm"), "--json"]) == 0
     item = json.loads(capsys.readouterr().out)["items"][0]
     assert (item["frames"], item["modality"], item["frame_time_ms"]) == (60, "US", 50.0)
     assert item["regions"][0]["kind"] == "b_mode"
@@ -35,12 +35,12 @@ def test_the_sample_cine_declares_its_calibration(sample_dir: Path, capsys: pyte
 
 
 def test_a_table_for_people(sample_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["info", str(sample_dir / "breast_cine.dcm")]) == 0
+    assert main(["info", str(sample_dir / "images" / "breast_cine.dcm")]) == 0
     header, line, total = capsys.readouterr().out.splitlines()
     assert header.startswith("file ")
     assert "0.225 x 0.225 mm" in line
     assert "50.0 ms" in line
-    assert total == "1 files, 60 frames"
+    assert total == "1 file, 60 frames"
 
 
 def test_what_cannot_be_read_is_listed_and_the_rest_is_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from usassist.core.cli.output import Exit, print_table, progress, report_failures, status, to_json
+from usassist.core.cli.output import Exit, count, print_table, progress, report_failures, status, to_json
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,12 @@ def test_a_terminal_sees_a_bar_unless_it_asked_for_quiet(
     out, err = capsys.readouterr()
     assert out == ""
     assert "working" in err
+
+
+def test_a_failure_names_its_input_once(capsys: pytest.CaptureFixture[str]) -> None:
+    report_failures([("a/cut.png", "a/cut.png is empty."), ("b.png", "No memory.")])
+    assert capsys.readouterr().err == "usassist: a/cut.png is empty.\nusassist: b.png: No memory.\n"
+
+
+def test_one_of_something_is_no_plural() -> None:
+    assert (count(1, "file"), count(0, "file"), count(2, "mask")) == ("1 file", "0 files", "2 masks")

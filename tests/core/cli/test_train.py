@@ -63,10 +63,10 @@ def test_resume_needs_nothing_else(called: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], [RECIPE, "--resume", "runs/mine"], ["--resume", "runs/mine", "--data", "a"]])
-def test_contradictions_are_said(
+def test_contradictions_are_wrong_usage(
     arguments: list[str], called: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train.main(["segment", *arguments]) == 1
+    assert train.main(["segment", *arguments]) == 2
     assert capsys.readouterr().err.startswith("usassist")
     assert set(called) == {"result"}
 

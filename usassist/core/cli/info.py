@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from usassist.core.cli.inputs import Failure, Input, find_inputs
-from usassist.core.cli.output import print_json, print_table, progress, report_failures, status
+from usassist.core.cli.output import count, print_json, print_table, progress, report_failures, status
 from usassist.core.domain import ScanRegion, Study
 from usassist.core.errors import UsassistError
 
@@ -42,7 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(_document(arguments.input, rows, failed))
     elif rows:
         print_table([_cells(row) for row in rows], header=_HEADER)
-        print(f"{len(rows)} files, {sum(len(row.study.frames) for row in rows)} frames")
+        frames = sum(len(row.study.frames) for row in rows)
+        print(f"{count(len(rows), 'file')}, {count(frames, 'frame')}")
     report_failures(failed)
     return status(done=len(rows), failed=len(failed))
 

@@ -57,7 +57,12 @@ def complain(text: str) -> None:
 def report_failures(failed: Sequence[tuple[str, str]]) -> None:
     """List each input that failed with its reason, on stderr."""
     for name, reason in failed:
-        complain(f"{name}: {reason}")
+        complain(reason if reason.startswith(name) else f"{name}: {reason}")
+
+
+def count(number: int, noun: str) -> str:
+    """Return "1 file" or "2 files"; for nouns whose plural is an s."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def status(*, done: int, failed: int) -> Exit:

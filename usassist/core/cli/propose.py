@@ -11,6 +11,7 @@ from usassist.core.cli.inputs import Failure, Input, find_inputs, plan_names
 from usassist.core.cli.output import (
     Exit,
     complain,
+    count,
     print_json,
     progress,
     report_failures,
@@ -86,7 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(job.document())
     else:
-        print(f"{len(job.items)} masks of {len(inputs)} files, {len(job.failed)} failed: {job.out / REPORT}")
+        masks, files = count(len(job.items), "mask"), count(len(inputs), "file")
+        print(f"{masks} of {files}, {len(job.failed)} failed: {job.out / REPORT}")
     report_failures(job.failed)
     return status(done=len(job.items), failed=len(job.failed))
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from usassist.core.cli.main import add_verbosity, guarded
 from usassist.core.cli.output import Exit, complain, print_json
-from usassist.core.errors import TrainingError
 
 if TYPE_CHECKING:
     from usassist.core.training.loop import EpochReport
+    from usassist.core.training.run import RunResult
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,11 +49,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def run_segment(arguments: argparse.Namespace) -> int:
-    """Train or resume; raises TrainingError."""
+    """Train or resume and return an exit status; raises TrainingError."""
     if (arguments.recipe is None) == (arguments.resume is None):
-        raise TrainingError("Give a recipe to start a run, or --resume RUN to continue one; exactly one of the two.")
+        complain("Give a recipe to start a run, or --resume RUN to continue one; exactly one of the two.")
+        return Exit.USAGE
     if arguments.resume is not None and (arguments.data or arguments.overrides or arguments.out):
-        raise TrainingError("--resume goes on with the recipe and data of its run; leave out --data, --set and --out.")
+        complain("--resume goes on with the recipe and data of its run; leave out --data, --set and --out.")
+        return Exit.USAGE
 
     from usassist.core.training.run import resume_segment, train_segment
 
@@ -70,7 +72,14 @@ def run_segment(arguments: argparse.Namespace) -> int:
             device=arguments.device,
             on_epoch=show,
         )
-    if arguments.json:
+    _print_result(result, as_json=arguments.json)
+    if result.interrupted:
+        return Exit.INTERRUPTED
+    return Exit.PARTLY if result.failed else Exit.DONE
+
+
+def _print_result(result: "RunResult", *, as_json: bool) -> None:
+    if as_json:
         print_json(
             {
                 "run": str(result.folder),
@@ -84,9 +93,6 @@ def run_segment(arguments: argparse.Namespace) -> int:
         print(f"{result.epochs} epochs, best {result.best:.4f}: {result.folder}")
     for reason in result.failed:
         complain(f"left out: {reason}")
-    if result.interrupted:
-        return Exit.INTERRUPTED
-    return Exit.PARTLY if result.failed else Exit.DONE
 
 
 def _print_epoch(report: "EpochReport") -> None:

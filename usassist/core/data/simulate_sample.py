@@ -158,12 +158,14 @@ def write_cine(out: Path, *, frames: int = CINE_FRAMES) -> None:
 
 
 def write_linear(out: Path) -> None:
-    """Write `linear_lesions.png` into images/ and masks/ (0 or 255), its class map (an index a pixel) beside them."""
+    """Write `linear_lesions.png` into images/ and masks/ (0 or 255), and its class map (indices) into class_masks/."""
     images, masks = _folders(out)
     picture = simulate_still(linear_scene())
     _write_png(images / "linear_lesions.png", picture.pixels)
     _write_png(masks / "linear_lesions.png", picture.mask.astype(np.uint8) * 255)
-    _write_png(out / "linear_lesions_classes.png", picture.classes)
+    # Not beside images/: a class map in the list of files would look like a picture that nobody can see.
+    (out / "class_masks").mkdir(exist_ok=True)
+    _write_png(out / "class_masks" / "linear_lesions.png", picture.classes)
 
 
 def _folders(out: Path) -> tuple[Path, Path]:

@@ -32,7 +32,7 @@ def four() -> list[Case]:
     ]
 
 
-def test_the_summary_of_four_images() -> None:
+def test_p_n9_the_summary_counts_every_image_also_where_a_mask_is_empty() -> None:
     summary = evaluate_masks(four()).summary
     assert (summary.n, summary.n_empty_truth, summary.n_degenerate) == (4, 1, 1)
     assert summary.dice.mean == pytest.approx((1 + 0.5 + 0 + 1) / 4)

@@ -55,6 +55,12 @@ def test_one_value_is_all_or_nothing(tmp_path: Path, value: int, full: bool) -> 
     assert read_mask(path).tolist() == [[full] * 7] * 5
 
 
+def test_p_n8_a_mask_of_0_and_1_is_not_empty_and_a_grey_one_is_not_dithered(tmp_path: Path) -> None:
+    for value in (1, 100):
+        path = save(tmp_path / f"{value}.png", BLOB.astype(np.uint8) * value)
+        assert np.array_equal(read_mask(path), BLOB)
+
+
 def test_a_one_bit_png(tmp_path: Path) -> None:
     path = save(tmp_path / "a.png", BLOB.astype(np.uint8) * 255, cv2.IMWRITE_PNG_BILEVEL, 1)
     assert path.read_bytes()[24:26] == b"\x01\x00"

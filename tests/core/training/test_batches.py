@@ -5,6 +5,8 @@ import torch
 from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.data.dataset import load
 from usassist.core.errors import TrainingError
+from usassist.core.geometry.cv import cv2
+from usassist.core.training import batches
 from usassist.core.training.batches import TrainBatches, eval_batches, load_all
 from usassist.core.training.config import read_recipe
 
@@ -35,9 +37,9 @@ def test_a_wrong_prompt_asks_for_an_empty_mask(items, recipe, quick) -> None:
 
 def test_every_example_is_seen_once_an_epoch(items, recipe, quick) -> None:
     config = _config(recipe, quick, "prompts.without=1", "prompts.wrong=0")
-    batches = list(TrainBatches(items, config, load_vocabulary()).epoch(0))
-    assert sum(len(batch.prompts) for batch in batches) == 12
-    assert sum(int((batch.classes >= 0).sum()) for batch in batches) == 12
+    found = list(TrainBatches(items, config, load_vocabulary()).epoch(0))
+    assert sum(len(batch.prompts) for batch in found) == 12
+    assert sum(int((batch.classes >= 0).sum()) for batch in found) == 12
 
 
 def test_evaluation_is_not_augmented(items, recipe, quick) -> None:
@@ -50,3 +52,25 @@ def test_evaluation_is_not_augmented(items, recipe, quick) -> None:
 def test_one_image_is_too_few(items, recipe, quick) -> None:
     with pytest.raises(TrainingError, match="at least 2"):
         TrainBatches(items[:1], _config(recipe, quick), load_vocabulary())
+
+
+def test_what_does_not_fit_into_memory_is_a_sentence(discs, monkeypatch) -> None:
+    monkeypatch.setattr(batches, "_BUDGET_BYTES", 3 * 80 * 96 * 2)
+    with pytest.raises(TrainingError, match="The first 4 of 12 images take"):
+        load_all(load(discs, split="train"))
+
+
+def test_a_line_of_pixels_is_an_image_too(discs) -> None:
+    for kind in ("images", "masks"):
+        cv2.imwrite(str(discs / kind / "i00.png"), np.zeros((1, 3000), dtype=np.uint8))
+    loaded, failed = load_all(load(discs, split="train"))
+    assert not failed
+    assert loaded[0].grey.shape == (1, 640)
+
+
+def test_p_n13_no_worker_is_one_worker(items, recipe, quick) -> None:
+    one, none = (
+        next(TrainBatches(items, _config(recipe, quick, f"workers={count}"), load_vocabulary()).epoch(0))
+        for count in (1, 0)
+    )
+    assert torch.equal(one.images, none.images)

@@ -1,10 +1,11 @@
+import dataclasses
 import tomllib
 
 import pytest
 
 from usassist.core import paths
 from usassist.core.errors import TrainingError
-from usassist.core.training.config import read_recipe, to_toml, with_seed
+from usassist.core.training.config import read_recipe, to_toml
 
 RECIPES = sorted((paths.resources() / "recipes").glob("*.toml"))
 
@@ -27,7 +28,15 @@ def test_overrides_reach_sections_and_keep_types(tmp_path) -> None:
         ("epochs", "key=value"),
         ("ecophs=3", "unknown keys ecophs"),
         ("epochs.x=3", "not a section"),
-        ("epochs=0", "at least 1"),
+        ("epochs=0", "epochs must be between 1"),
+        ("epochs=many", "epochs must be a whole number"),
+        ("batch_size=1", "batch_size must be between 2"),
+        ("lr=nan", "finite"),
+        ("trainable=al", "one of all, adapters"),
+        ("augment=3", "augment is a section"),
+        ("head.widths=[8.5]", "whole number"),
+        ("prompts.wrong=0.9", "prompts.without"),
+        ("target=unicorn", "no target 'unicorn'"),
     ],
 )
 def test_a_wrong_override_is_a_sentence(override: str, message: str) -> None:
@@ -39,11 +48,14 @@ def test_broken_toml_and_missing_files_are_sentences(tmp_path) -> None:
     (tmp_path / "broken.toml").write_text("name = ")
     with pytest.raises(TrainingError, match="not valid TOML"):
         read_recipe(tmp_path / "broken.toml")
+    (tmp_path / "latin.toml").write_bytes(b'title = "gr\xf6\xdfer"')
+    with pytest.raises(TrainingError, match="not valid TOML"):
+        read_recipe(tmp_path / "latin.toml")
     with pytest.raises(TrainingError, match="cannot be read"):
         read_recipe(tmp_path / "missing.toml")
 
 
-def test_strings_are_quoted(tmp_path) -> None:
-    config = read_recipe(RECIPES[0], overrides=['title="a \\"quoted\\" title"'])
-    assert tomllib.loads(to_toml(config))["title"] == 'a "quoted" title'
-    assert with_seed(config, 4).seed == 4
+@pytest.mark.parametrize("title", ['a "quoted" title', "back\\slash", "two\nlines\tand a tab", "größer ✓", "\x7f\x00"])
+def test_any_title_survives_a_round_trip(title: str) -> None:
+    config = dataclasses.replace(read_recipe(RECIPES[0]), title=title)
+    assert tomllib.loads(to_toml(config))["title"] == title

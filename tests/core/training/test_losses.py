@@ -28,6 +28,12 @@ def test_soft_dice_of_halves() -> None:
     assert torch.isclose(soft_dice(logits, truth)[0], torch.tensor(101 / 151))
 
 
+def test_p_c6_dice_is_of_decided_pixels_and_of_each_image() -> None:
+    truth = torch.ones(2, 1, 2, 2)
+    logits = torch.tensor([0.4, -0.4])[:, None, None, None].expand(2, 1, 2, 2)
+    assert hard_dice(logits, truth).tolist() == [1.0, 0.0]
+
+
 def test_hard_dice_of_two_empty_masks_is_one() -> None:
     logits, truth = _pair()
     assert torch.equal(hard_dice(logits, truth), torch.ones(2))

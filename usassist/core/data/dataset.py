@@ -1,7 +1,8 @@
 """Dataset folders and usassist projects as one list of examples."""
 
-import csv
 import hashlib
+import logging
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,16 +11,17 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from usassist.core.data.splits import split_of_group
+from usassist.core.data.labels import Row, match_rows, read_labels
+from usassist.core.data.pairing import pair_masks
+from usassist.core.data.splits import Split, joined, split_of_group, strictest, with_both_sides
 from usassist.core.domain import Mask, Source
-from usassist.core.errors import TrainingError, UsassistError
+from usassist.core.errors import ReadError, TrainingError, UsassistError
 from usassist.core.exchange.png_mask import read_mask
 from usassist.core.io.display import to_grey8
-from usassist.core.io.open_study import find_sources, open_source
+from usassist.core.io.open_study import find_sources, hash_source, open_source
 from usassist.core.project.store import is_project
 
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Example:
     """One frame with its truth: what a dataset or a project knows about it.
 
     `truth` reads the mask as an HxW bool array when it is needed; it is never an input to what is evaluated.
-    `group` stands for a patient: near-duplicates share it. `split` is "" where the data has none.
+    `group` stands for a patient: near-duplicates share it. `split` is train, val, test, or "" where the data has none.
+    `spacing_mm` is (row, col) as the dataset declares it.
     """
 
     key: str
@@ -37,7 +40,7 @@ class Example:
     truth: Callable[[tuple[int, int]], npt.NDArray[np.bool_]]
     class_name: str = ""
     caption: str = ""
-    split: str = ""
+    split: Split | Literal[""] = ""
     group: str = ""
     spacing_mm: tuple[float, float] | None = None
 
@@ -65,6 +68,8 @@ def load(path: Path, *, split: str = "all") -> list[Example]:
         from usassist.core.data.project_examples import project_examples
 
         examples = project_examples(path)
+    elif not path.exists():
+        raise TrainingError(f"There is no folder {path}; check the path of the dataset.")
     elif (path / "images").is_dir() and (path / "masks").is_dir():
         examples = _folder_examples(path)
     else:
@@ -89,67 +94,75 @@ def fingerprint(examples: Iterable[Example]) -> str:
 
 
 def _folder_examples(path: Path) -> list[Example]:
-    rows = _read_labels(path / "labels.csv")
-    masks = {mask.stem: mask for mask in sorted((path / "masks").iterdir()) if mask.is_file()}
-    cines: dict[str, list[tuple[int, Path]]] = {}
-    for stem, mask in masks.items():
-        clip, _, index = stem.rpartition("_")
-        if len(index) == 4 and index.isdecimal():
-            cines.setdefault(clip, []).append((int(index), mask))
-    examples: list[Example] = []
-    missing: list[str] = []
-    for source in find_sources(path / "images"):
-        stem, row = Path(source.relative).stem, rows.get(Path(source.relative).name, {})
-        frames = [(0, masks[stem])] if stem in masks else cines.get(stem, [])
-        if not frames:
-            missing.append(source.relative)
-        examples += [_folder_example(path.name, source, mask, row, frame=frame) for frame, mask in frames]
-    if missing:
-        raise TrainingError(
-            f"{path}: {len(missing)} images have no mask of the same stem in masks/, for instance {missing[0]}; "
-            f"add an empty mask for an image without an object, and STEM_0000.png and so on for a cine."
-        )
-    return examples
+    sources, name = find_sources(path / "images"), path.resolve().name
+    paired = pair_masks(sources, path / "masks")
+    table = path / "labels.csv"
+    rows = match_rows(read_labels(table), [source.relative for source in sources], where=table)
+    return [
+        _folder_example(name, source, mask, rows.get(source.relative, Row()), frame=frame)
+        for source in sources
+        for frame, mask in paired[source.relative]
+    ]
 
 
-def _folder_example(dataset: str, source: Source, mask: Path, row: dict[str, str], *, frame: int) -> Example:
-    group = row.get("dup_group") or f"{dataset}/{source.relative}"
+def _folder_example(dataset: str, source: Source, mask: Path, row: Row, *, frame: int) -> Example:
+    group = row.group or f"{dataset}/{source.relative}"
     return Example(
         key=f"{dataset}/{source.relative}" + (f"#{frame}" if frame else ""),
         dataset=dataset,
         source=source,
         frame=frame,
         truth=lambda shape: read_mask(mask, shape=shape),
-        class_name=row.get("class", ""),
-        caption=row.get("caption", ""),
-        split=row["split"] if row.get("split") in SPLITS else "",
+        class_name=row.class_name,
+        caption=row.caption,
+        split=row.split or "",
         group=f"{dataset}/{group}",
-        spacing_mm=_spacing(row),
+        spacing_mm=row.spacing_mm,
     )
 
 
-def _spacing(row: dict[str, str]) -> tuple[float, float] | None:
-    try:
-        spacing = float(row["spacing_row_mm"]), float(row["spacing_col_mm"])
-    except (KeyError, ValueError):
-        return None
-    return spacing if min(spacing) > 0 else None
-
-
-def _read_labels(path: Path) -> dict[str, dict[str, str]]:
-    """Return the rows of labels.csv by file name; no file, no rows."""
-    if not path.is_file():
-        return {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if "file" not in (reader.fieldnames or ()):
-            raise TrainingError(f"{path}: expected a column 'file', found {', '.join(reader.fieldnames or ())}.")
-        return {row["file"]: row for row in reader}
-
-
 def with_splits(examples: Sequence[Example]) -> list[Example]:
-    """Give examples without a split one by their group: 80 % train, 20 % val, the same on every machine."""
-    return [e if e.split else replace(e, split=split_of_group(e.group)) for e in examples]
+    """Give every example a split, by its group, so that no group and no file stands on two sides.
+
+    A group is what shares a patient, a near-duplicate or a file, the same bytes under another name too, across all
+    datasets given. It stands where its strictest member was declared (test, then val, then train), else where the hash
+    of its name puts it: 80 % train, 20 % val, the same on every machine.
+    """
+    groups = joined([[example.group, *marks] for example, marks in zip(examples, _file_marks(examples), strict=True)])
+    declared: dict[str, list[Split]] = defaultdict(list)
+    for example, group in zip(examples, groups, strict=True):
+        if example.split:
+            declared[group].append(example.split)
+    known = {group: strictest(splits) for group, splits in declared.items()}
+    sides = {group: known.get(group) or split_of_group(group) for group in groups}
+    sides = with_both_sides(sides, Counter(groups), fixed=frozenset(known))
+    moved = sum(
+        bool(example.split) and example.split != known[group] for example, group in zip(examples, groups, strict=True)
+    )
+    if moved:
+        logger.warning("%d images share a group with images of a stricter split and were moved to it.", moved)
+    return [replace(example, split=sides[group]) for example, group in zip(examples, groups, strict=True)]
+
+
+def _file_marks(examples: Sequence[Example]) -> list[list[str]]:
+    """Return for each example names of its file: its path and, where sizes are equal, its bytes.
+
+    They begin with a character that sorts behind every group's name, so that they never name a group.
+    """
+    files = {example.source.path.resolve(): example.source for example in examples}
+    sizes = Counter(source.size for source in files.values())
+    marks = {
+        path: [f"\uffff{path}", *(_content_mark(source) if sizes[source.size] > 1 else [])]
+        for path, source in files.items()
+    }
+    return [marks[example.source.path.resolve()] for example in examples]
+
+
+def _content_mark(source: Source) -> list[str]:
+    try:
+        return [f"\uffff{source.sha256 or hash_source(source)}"]
+    except ReadError:  # said again, with its reason, when the image is read
+        return []
 
 
 def union_truth(masks: Sequence[Mask], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:

@@ -18,6 +18,7 @@ from usassist.core.training.config import TrainConfig
 
 # Longer images than this are stored smaller: augmentation samples at the model's size anyway.
 _LONGEST_SIDE = 640
+_BUDGET_BYTES = 8 * 2**30
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,10 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Batch:
-    """A training batch: `images` (B, 3, S, S), `truth` (B, 1, S, S) float, `prompts` B texts ("" for none),
+    """A training batch of B images at the model's size S.
 
-    `captions` B texts, `classes` (B,) int64 with -1 where there is no caption.
+    `images` (B, 3, S, S) and `truth` (B, 1, S, S) float32, `prompts` B texts ("" for none), `captions` B texts,
+    `classes` (B,) int64 with -1 where there is no caption.
     """
 
     images: Tensor
@@ -44,9 +46,14 @@ class Batch:
 
 
 def load_all(examples: Sequence[Example]) -> tuple[list[Loaded], list[str]]:
-    """Decode every example; returns what could be read and, for the rest, one reason each."""
+    """Decode every example; returns what could be read and, for the rest, one reason each.
+
+    All of it stays in memory, at most 0.8 MB an image (640 x 640 grey and truth); what takes more than 8 GB together
+    raises TrainingError before the machine starts to swap.
+    """
     loaded: list[Loaded] = []
     failed: list[str] = []
+    held = 0
     for example in examples:
         try:
             grey = example.read_grey()
@@ -54,7 +61,14 @@ def load_all(examples: Sequence[Example]) -> tuple[list[Loaded], list[str]]:
         except UsassistError as error:
             failed.append(f"{example.key}: {error}")
             continue
-        loaded.append(Loaded(example, *_bounded(grey, truth)))
+        item = Loaded(example, *_bounded(grey, truth))
+        held += item.grey.nbytes + item.truth.nbytes
+        if held > _BUDGET_BYTES:
+            raise TrainingError(
+                f"The first {len(loaded) + 1} of {len(examples)} images take {held / 2**30:.1f} GB of memory; training "
+                f"keeps all of them there. Train on fewer images at a time."
+            )
+        loaded.append(item)
     return loaded, failed
 
 
@@ -66,7 +80,8 @@ def _bounded(
     longest = max(grey.shape)
     if longest <= _LONGEST_SIDE:
         return grey, truth
-    size = (round(grey.shape[1] * _LONGEST_SIDE / longest), round(grey.shape[0] * _LONGEST_SIDE / longest))
+    rows, cols = (max(1, round(side * _LONGEST_SIDE / longest)) for side in grey.shape)
+    size = (cols, rows)
     smaller = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     mask = cv2.resize(truth.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     return np.asarray(smaller, dtype=np.uint8), mask.astype(np.bool_)
@@ -77,7 +92,9 @@ class TrainBatches:
 
     def __init__(self, items: Sequence[Loaded], config: TrainConfig, vocabulary: Vocabulary) -> None:
         if len(items) < 2:
-            raise TrainingError(f"Training needs at least 2 images, found {len(items)}; accept more frames first.")
+            raise TrainingError(
+                f"Training needs at least 2 images in the split train, found {len(items)}; accept more frames first."
+            )
         self._items = items
         self._config = config
         self._vocabulary = vocabulary

@@ -1,7 +1,7 @@
 """After training: thresholds and calibration, chosen on validation images only."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,21 +27,29 @@ class _Raw:
     shows: npt.NDArray[np.bool_]
 
 
-def calibrate(model: Segmenter, items: Sequence[Loaded], config: TrainConfig, *, device: torch.device) -> Calibration:
+def calibrate(
+    model: Segmenter,
+    items: Sequence[Loaded],
+    config: TrainConfig,
+    *,
+    device: torch.device,
+    start: Calibration = Calibration(),  # noqa: B008  frozen
+) -> Calibration:
     """Choose thresholds and fit Platt scalings on validation items.
 
     The pixel threshold maximises the mean Dice of images that show something. The presence threshold maximises the
     mean Dice over all images after the decision, so that an image called empty by mistake costs its whole Dice.
-    With fewer than 10 images, or none of one kind, the presence part stays as it was.
+    With fewer than 5 images that show something everything stays as in `start`, with fewer than 5 that show nothing its
+    presence part.
     """
     raw = _collect(model, items, config, device=device)
     if raw.shows.sum() < 5:
-        return Calibration()
+        return start
     best = int(np.argmax(raw.dice[raw.shows].mean(0)))
     threshold, dice = float(_THRESHOLDS[best]), raw.dice[:, best]
     q_scale, q_bias = fit_platt(raw.quality[raw.shows], dice[raw.shows])
     if min(raw.shows.sum(), (~raw.shows).sum()) < 5:
-        return Calibration(threshold, 0.5, 1.0, 0.0, q_scale, q_bias)
+        return replace(start, threshold=threshold, quality_scale=q_scale, quality_bias=q_bias)
     p_scale, p_bias = fit_platt(raw.presence, raw.shows.astype(np.float64))
     presence = 1 / (1 + np.exp(-(p_scale * raw.presence + p_bias)))
     return Calibration(

@@ -8,6 +8,8 @@ from usassist.core.project.atomic import write_bytes
 from usassist.core.training.loop import TrainState
 
 CHECKPOINT_FILE = "checkpoint.pt"
+# What a damaged or foreign file makes torch.load and load_state_dict raise.
+_BROKEN = (OSError, EOFError, RuntimeError, LookupError, ValueError, TypeError, AttributeError)
 
 
 def save_checkpoint(state: TrainState, folder: Path) -> None:
@@ -26,7 +28,7 @@ def save_checkpoint(state: TrainState, folder: Path) -> None:
         },
         buffer,
     )
-    write_bytes(folder / CHECKPOINT_FILE, buffer.getvalue())
+    write_bytes(folder / CHECKPOINT_FILE, buffer.getvalue(), error=TrainingError)
 
 
 def load_checkpoint(state: TrainState, folder: Path) -> None:
@@ -36,11 +38,13 @@ def load_checkpoint(state: TrainState, folder: Path) -> None:
     import torch
 
     path = folder / CHECKPOINT_FILE
+    if not path.is_file():
+        raise TrainingError(f"{folder} holds no {CHECKPOINT_FILE}: no epoch was finished. Start a new run with --out.")
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         state.model.load_state_dict(saved["model"])
         state.average.load_state_dict(saved["average"])
         state.optimiser.load_state_dict(saved["optimiser"])
-    except (OSError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        state.epoch, state.step, state.best = int(saved["epoch"]), int(saved["step"]), float(saved["best"])
+    except (*_BROKEN, pickle.UnpicklingError) as error:
         raise TrainingError(f"{path} cannot be resumed from ({error}); start a new run with --out.") from error
-    state.epoch, state.step, state.best = int(saved["epoch"]), int(saved["step"]), float(saved["best"])

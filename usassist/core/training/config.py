@@ -1,16 +1,17 @@
 """A training recipe: one TOML file, every key known, copied into the run."""
 
+import json
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal
 
+from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.data.augment import AugmentConfig
 from usassist.core.errors import TrainingError
 from usassist.core.models.config import AdapterConfig, HeadConfig, PreprocessConfig
-
-_Part = TypeVar("_Part")
+from usassist.core.models.record import build_record, require_range
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +78,35 @@ def read_recipe(path: Path, *, overrides: Sequence[str] = ()) -> TrainConfig:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TrainingError(f"The recipe {path} cannot be read: {error.strerror}.") from error
-    except tomllib.TOMLDecodeError as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise TrainingError(f"The recipe {path} is not valid TOML: {error}.") from error
     for override in overrides:
         _apply(raw, override)
-    config = _build(TrainConfig, raw, where=str(path))
-    if config.epochs < 1 or config.batch_size < 2:
-        raise TrainingError(f"{path}: epochs must be at least 1 and batch_size at least 2 (batch normalisation).")
+    config = build_record(TrainConfig, raw, where=str(path), error=TrainingError)
+    _check_ranges(config, str(path))
     return config
+
+
+def _check_ranges(config: TrainConfig, where: str) -> None:
+    for name, value, low, high in (
+        ("epochs", config.epochs, 1, 100_000),
+        ("batch_size", config.batch_size, 2, 4096),  # batch normalisation needs two
+        ("lr", config.lr, 0.0, 10.0),
+        ("trunk_lr", config.trunk_lr, 0.0, 10.0),
+        ("warmup", config.warmup, 0.0, 1.0),
+        ("ema", config.ema, 0.0, 1.0),
+        ("workers", config.workers, 0, 256),
+        ("threads", config.threads, 0, 1024),
+        ("seed", config.seed, 0, 2**31),
+        ("preprocess.size", config.preprocess.size, 32, 2048),
+        ("preprocess.std", config.preprocess.std, 1e-6, 1e6),
+        ("prompts.without", config.prompts.without, 0.0, 1.0),
+        ("prompts.without + prompts.wrong", config.prompts.without + config.prompts.wrong, 0.0, 1.0),
+    ):
+        require_range(value, low, high, where=f"{where}: {name}", error=TrainingError)
+    targets = load_vocabulary().targets
+    if config.target not in targets:
+        raise TrainingError(f"{where}: there is no target {config.target!r}; the targets are {', '.join(targets)}.")
 
 
 def _apply(raw: dict[str, Any], override: str) -> None:
@@ -101,26 +123,6 @@ def _apply(raw: dict[str, Any], override: str) -> None:
         if not isinstance(raw, dict):
             raise TrainingError(f"--set {override}: {section} is a value, not a section.")
     raw[name] = parsed
-
-
-def _build(part: type[_Part], raw: Mapping[str, Any], *, where: str) -> _Part:
-    known = get_type_hints(part)
-    unknown = sorted(set(raw) - set(known))
-    if unknown:
-        raise TrainingError(f"{where}: unknown keys {', '.join(unknown)}; known are {', '.join(sorted(known))}.")
-    values: dict[str, Any] = {}
-    for name, value in raw.items():
-        kind = known[name]
-        if is_dataclass(kind) and isinstance(kind, type):
-            if not isinstance(value, dict):
-                raise TrainingError(f"{where}: {name} is a section, found the value {value!r}.")
-            values[name] = _build(kind, value, where=f"{where} [{name}]")
-        else:
-            values[name] = tuple(value) if isinstance(value, list) else value
-    try:
-        return part(**values)
-    except TypeError as error:
-        raise TrainingError(f"{where}: {error}.") from error
 
 
 def to_toml(config: TrainConfig) -> str:
@@ -142,12 +144,8 @@ def _literal(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        # TOML's basic strings are JSON's, line breaks and quotes included.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, tuple):
         return "[" + ", ".join(_literal(v) for v in value) + "]"
     return repr(value)
-
-
-def with_seed(config: TrainConfig, seed: int) -> TrainConfig:
-    """Return the same recipe under another seed."""
-    return replace(config, seed=seed)

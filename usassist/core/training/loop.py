@@ -60,6 +60,17 @@ def select_trainable(model: Segmenter, config: TrainConfig) -> None:
         parameter.requires_grad_(".adapter." in name)
 
 
+def set_training_mode(model: Segmenter, config: TrainConfig) -> None:
+    """Switch to training; with trainable = "adapters" what is frozen stays as at work, its statistics included."""
+    model.train()
+    if config.trainable == "all":
+        return
+    for module in model.encoder.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            module.eval()
+
+
 def parameter_groups(model: Segmenter, config: TrainConfig) -> list[dict[str, Any]]:
     """Split parameters by learning rate (pretrained stages apart) and by weight decay (none on vectors)."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -94,6 +105,8 @@ def train_epochs(
 ) -> None:
     """Train from `state.epoch` to the end; after each epoch call `on_epoch(report, is_best)`.
 
+    `val` may be empty: then every epoch is the best so far.
+
     The state is advanced before the call, so what `on_epoch` saves is what a resumed run continues from.
     """
     total = config.epochs * len(train)
@@ -101,7 +114,7 @@ def train_epochs(
         started = time.monotonic()
         torch.manual_seed(config.seed * 100_003 + state.epoch)  # dropout: the same after a resume
         sums: dict[str, float] = {}
-        state.model.train()
+        set_training_mode(state.model, config)
         for batch in train.epoch(state.epoch):
             factor = lr_factor(state.step, total, config.warmup)
             for group in state.optimiser.param_groups:
@@ -113,7 +126,8 @@ def train_epochs(
         means = {name: value / len(train) for name, value in sums.items()}
         scores = validate(state.average, val, config, device=device)
         state.epoch += 1
-        is_best = scores["score"] > state.best
+        # Without validation images the latest weights are the best guess.
+        is_best = scores["score"] > state.best or not val
         state.best = max(state.best, scores["score"])
         lr = state.optimiser.param_groups[0]["lr"]
         report = EpochReport(state.epoch, time.monotonic() - started, lr, sum(means.values()), means, scores)

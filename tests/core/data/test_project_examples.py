@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from usassist.core.data.dataset import load, with_splits
+from usassist.core.domain import Annotation, Label, Mask, Reader, Region
+from usassist.core.errors import TrainingError
+from usassist.core.geometry.cv import cv2
+from usassist.core.io.open_study import find_sources
+from usassist.core.project import store
+
+SHAPE = (20, 30)
+
+
+def _region(name: str, label: str, row: int) -> Region:
+    pixels = np.zeros(SHAPE, dtype=np.bool_)
+    pixels[row : row + 2, 3:9] = True
+    return Region(name, label, Mask.from_array(pixels))
+
+
+@pytest.fixture
+def project(tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for index, name in enumerate("abcd"):
+        cv2.imwrite(str(images / f"{name}.png"), np.full(SHAPE, 40 * index, dtype=np.uint8))
+    made = store.create_project(tmp_path / "project", images_root=images)
+    made = store.register_sources(store.add_reader(made, Reader("ann", "Ann")), find_sources(images))
+    return store.add_reader(made, Reader("bob", "Bob"))
+
+
+def _save(project, source: int, *regions: Region, reader: str = "ann", status="accepted") -> None:
+    key = f"{project.sources[source].key}_00000"
+    store.save_annotation(project, Annotation(key, reader, SHAPE, regions, status))
+
+
+def test_only_the_first_label_is_the_object_and_other_structures_are_not(project) -> None:
+    _save(project, 0, _region("r1", "lesion", 2), _region("r2", "structure", 10))
+    _save(project, 1, _region("r1", "structure", 2))  # neither a lesion nor a normal image
+    _save(project, 2)
+    _save(project, 3, _region("r1", "lesion", 2), status="draft")
+    first, nothing = load(project.root)
+    assert first.read_truth(SHAPE)[2:4, 3:9].all() and first.read_truth(SHAPE).sum() == 12
+    assert (first.class_name, nothing.class_name) == ("lesion", "normal")
+    assert not nothing.read_truth(SHAPE).any()
+
+
+def test_a_label_that_means_the_same_counts_too(project) -> None:
+    labels = (Label("benign", "Benign", "#e69f00"), Label("bad", "Malignant", "#56b4e9"))
+    made = store.create_project(project.root.parent / "other", images_root=project.images_root, labels=labels)
+    made = store.register_sources(store.add_reader(made, Reader("ann", "Ann")), find_sources(project.images_root))
+    _save(made, 0, _region("r1", "benign", 2), _region("r2", "bad", 10))
+    (example,) = load(made.root)
+    assert example.read_truth(SHAPE).sum() == 24
+
+
+def test_two_readers_of_one_frame_stand_on_one_side(project) -> None:
+    for reader in ("ann", "bob"):
+        for source in range(4):
+            _save(project, source, _region("r1", "lesion", 2), reader=reader)
+    examples = with_splits(load(project.root))
+    assert len(examples) == 8
+    assert {e.split for e in examples} == {"train", "val"}
+    for source in {e.source.relative for e in examples}:
+        assert len({e.split for e in examples if e.source.relative == source}) == 1
+
+
+def test_an_annotation_of_an_image_that_is_not_listed_is_a_sentence(project) -> None:
+    store.save_annotation(project, Annotation("gone-00000000_00000", "ann", SHAPE, (), "accepted"))
+    with pytest.raises(TrainingError, match="lists no such image"):
+        load(project.root)

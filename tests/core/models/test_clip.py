@@ -1,3 +1,4 @@
+import json
 import logging
 
 import pytest
@@ -5,7 +6,8 @@ import torch
 from torch import nn
 
 from usassist.core.errors import ModelError
-from usassist.core.models.clip import build_encoder, insert_mona, open_clip_config_file
+from usassist.core.models import clip_settings
+from usassist.core.models.clip import build_encoder, insert_mona
 from usassist.core.models.config import AdapterConfig, EncoderConfig
 from usassist.core.models.mona import Mona
 
@@ -70,6 +72,18 @@ def test_open_clips_root_logging_stays_silent(small_config, caplog) -> None:
     assert (root.level, root.handlers) == (level, handlers)
 
 
-def test_our_own_configuration_is_found_and_open_clips_is_not_ours() -> None:
-    assert open_clip_config_file("usassist-lite0", None) is not None
-    assert open_clip_config_file("ViT-B-16", None) is None
+@pytest.mark.parametrize(
+    ("taps", "text"),
+    [((0, 99), {}), ((0, 1), {"vocab_size": 10}), ((0, 1), {"heads": 7}), ((0, 1), {"width": "wide"})],
+    ids=["taps beyond the tower", "vocabulary without room", "heads that do not divide", "a text for a number"],
+)
+def test_settings_that_open_clip_trips_over_are_a_sentence(tmp_path, taps, text) -> None:
+    settings = json.loads(clip_settings.find("usassist-lite0", None).read_text())
+    settings["text_cfg"] |= text
+    (tmp_path / "odd.json").write_text(json.dumps(settings))
+    with pytest.raises(ModelError, match="'odd' cannot be built"):
+        build_encoder(EncoderConfig("odd", taps, (5, 9)), AdapterConfig(), folder=tmp_path, image_size=64)
+
+
+def test_p_n11_no_adapter_stands_in_the_text_tower(small_model) -> None:
+    assert not [n for n, _ in small_model.encoder.clip.named_parameters() if "adapter" in n and "visual" not in n]

@@ -19,6 +19,15 @@ def test_cuda_where_there_is_none_is_a_sentence() -> None:
         resolve("cuda")
 
 
-def test_nonsense_is_a_sentence() -> None:
-    with pytest.raises(ModelError, match="'toaster' is no device"):
-        resolve("toaster")
+@pytest.mark.parametrize("name", ["toaster", "meta", "vulkan", "cuda:", "cuda:-1", "cpu:0", ""])
+def test_what_no_model_runs_on_is_a_sentence(name: str) -> None:
+    with pytest.raises(ModelError, match="is no device"):
+        resolve(name)
+
+
+def test_a_card_that_is_not_there_is_a_sentence(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert resolve("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(ModelError, match="torch sees 2"):
+        resolve("cuda:2")

@@ -10,7 +10,7 @@ def test_111_872_parameters_at_width_768_and_bottleneck_64() -> None:
 
 
 @pytest.mark.parametrize("shape", [(2, 197, 32), (2, 196, 32), (2, 32, 5, 7)])
-def test_a_fresh_adapter_is_the_identity(shape: tuple[int, ...]) -> None:
+def test_p_n5_a_fresh_adapter_is_the_identity(shape: tuple[int, ...]) -> None:
     x = torch.randn(shape)
     assert torch.equal(Mona(32, bottleneck=8).eval()(x), x)
 

@@ -29,6 +29,12 @@ def test_400_words_are_cut_and_the_end_is_kept() -> None:
     assert ids[0, -1] == 511
 
 
+def test_a_word_of_a_million_letters_takes_no_minutes_and_blanks_hide_nothing() -> None:
+    assert _tokenizer()(["x" * 10**6]).shape == (1, 16)
+    spaced = "breast" + " " * 5000 + "lesion"
+    assert _tokenizer()([spaced]).equal(_tokenizer()(["breast lesion"]))
+
+
 @given(st.text(max_size=80))
 def test_any_text_gives_rows_inside_the_table(text: str) -> None:
     ids = _tokenizer()([text])

@@ -1,3 +1,7 @@
+import dataclasses
+import errno
+import json
+import os
 import subprocess
 import sys
 
@@ -6,6 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from usassist.core.errors import ModelError
+from usassist.core.models import clip_settings
+from usassist.core.models.build import build_segmenter
 from usassist.core.models.config import CONFIG_FILE, WEIGHTS_FILE
 from usassist.core.models.weights import add_model, fill, find_model, list_models, load_model, save_model
 
@@ -38,7 +44,7 @@ def test_a_name_cannot_leave_the_folder_of_models(run, name: str) -> None:
         add_model(run, name=name)
 
 
-def test_a_missing_or_unexpected_tensor_is_refused(run, small_model) -> None:
+def test_p_n2_a_missing_or_unexpected_tensor_is_refused(run, small_model) -> None:
     tensors = load_file(run / WEIGHTS_FILE)
     tensors["extra"] = torch.zeros(1)
     removed = next(key for key in tensors if "adapter" in key)
@@ -74,3 +80,78 @@ def test_listing_imports_no_torch() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(run, value: float) -> None:
+    tensors = load_file(run / WEIGHTS_FILE)
+    name = next(key for key in tensors if key.endswith("mask.weight"))
+    tensors[name][0] = value
+    save_file(tensors, run / WEIGHTS_FILE)
+    with pytest.raises(ModelError, match="not finite in 1 tensors"):
+        load_model(str(run))
+
+
+def test_a_value_too_large_for_half_precision_survives_saving(tmp_path, small_config) -> None:
+    model = build_segmenter(small_config)
+    variance = next(b for name, b in model.named_buffers() if name.endswith("running_var"))
+    variance.fill_(1e6)
+    save_model(model, tmp_path, config=small_config)
+    again = build_segmenter(small_config)
+    fill(again, tmp_path / WEIGHTS_FILE)
+    assert float(next(b for name, b in again.named_buffers() if name.endswith("running_var"))[0]) == 1e6
+
+
+def test_a_crafted_header_costs_no_memory_and_is_a_sentence(run) -> None:
+    header = json.dumps({"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}).encode()
+    (run / WEIGHTS_FILE).write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(ModelError, match="safetensors"):
+        load_model(str(run))
+    (run / WEIGHTS_FILE).write_bytes((2**62).to_bytes(8, "little") + b"{}")
+    with pytest.raises(ModelError, match="safetensors"):
+        load_model(str(run))
+
+
+def test_a_folder_with_a_path_for_an_encoder_is_listed_with_its_problem_and_reads_nothing_else(
+    run, usassist_home
+) -> None:
+    info = add_model(run, name="mine")
+    text = (info.folder / CONFIG_FILE).read_text()
+    (info.folder / CONFIG_FILE).write_text(text.replace('"usassist-lite0"', '"../../mine/usassist-lite0"'))
+    assert "name of a configuration" in next(i for i in list_models() if i.name == "mine").problem
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[" * 100_000])
+def test_one_broken_description_never_hides_the_other_models(run, content: bytes) -> None:
+    info = add_model(run, name="mine")
+    (info.folder / CONFIG_FILE).write_bytes(content)
+    assert next(i for i in list_models() if i.name == "mine").problem
+
+
+def test_missing_weights_are_a_sentence(run) -> None:
+    (run / WEIGHTS_FILE).unlink()
+    with pytest.raises(ModelError, match=r"cannot be read .*add the model again"):
+        find_model(str(run))
+
+
+def test_the_configuration_of_a_users_own_encoder_goes_with_the_model(tmp_path, small_config) -> None:
+    own = dataclasses.replace(small_config, encoder=dataclasses.replace(small_config.encoder, open_clip="theirs"))
+    (tmp_path / "theirs.json").write_bytes(clip_settings.find("usassist-lite0", None).read_bytes())
+    save_model(build_segmenter(own, folder=tmp_path), tmp_path / "run", config=own, clip_folder=tmp_path)
+    assert (tmp_path / "run" / "theirs.json").is_file()
+
+
+def test_a_disk_that_refuses_is_a_sentence_and_leaves_nothing(run, monkeypatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(ModelError, match="disk is full"):
+        add_model(run, name="mine")
+    monkeypatch.undo()
+    assert "mine" not in [info.name for info in list_models()]
+
+
+def test_a_card_in_another_encoding_is_shown(run) -> None:
+    (run / "CARD.md").write_bytes("größer".encode("latin-1"))
+    assert "gr" in find_model(str(run)).card

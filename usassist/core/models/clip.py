@@ -1,7 +1,6 @@
 """One wrapper around every CLIP that open_clip can build: pooled embedding, feature taps, text embedding."""
 
 import contextlib
-import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,12 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from usassist.core import paths
 from usassist.core.errors import ModelError
-from usassist.core.models import torchvision_ops
+from usassist.core.models import clip_settings, torchvision_ops
 from usassist.core.models.config import AdapterConfig, EncoderConfig
 from usassist.core.models.mona import AdaptedBlock, Mona
 from usassist.core.models.tokens import CompactTokenizer, Tokenizer
+
+# open_clip and timm check little: a wrong setting makes them trip over anything of these.
+_WRONG_SETTINGS = (
+    *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError, NotImplementedError),
+    *(OSError, RuntimeError, TypeError, ValueError),
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class ClipEncoder(nn.Module):
     """
 
     def __init__(self, clip: nn.Module, tokenizer: Tokenizer, *, taps: tuple[int, ...], image_size: int) -> None:
+        """Take over an open_clip model; one black image of image_size x image_size is encoded to learn the sizes."""
         super().__init__()
         self.clip = clip
         self.tokenizer = tokenizer
@@ -51,12 +56,12 @@ class ClipEncoder(nn.Module):
         self.width = int(probe.embedding.shape[1])
 
     def image(self, x: Tensor) -> ImageFeatures:
-        """Encode preprocessed images (B, 3, H, W) float."""
+        """Encode preprocessed images (B, 3, H, W) float32; gives (B, D) and one map (B, C, h, w) a tap."""
         out = self.clip.visual.forward_intermediates(x, indices=self._taps, output_fmt="NCHW")  # type: ignore[operator,union-attr]
         return ImageFeatures(out["image_features"], tuple(out["image_intermediates"]))
 
     def text(self, ids: Tensor) -> Tensor:
-        """Encode token ids (B, context_length); returns (B, D), not normalised."""
+        """Encode token ids (B, context_length) int64; returns (B, D) float32, not normalised."""
         out: Tensor = self.clip.encode_text(ids)  # type: ignore[operator]
         return out
 
@@ -71,7 +76,8 @@ def build_encoder(
     """Build the two towers with random weights and put adapters into the image tower.
 
     `folder` is where the model's own open_clip configuration lies beside its weights; None looks among the shipped
-    ones. Raises ModelError for a configuration nobody has.
+    ones. Nothing is downloaded for the towers. Raises ModelError for a configuration nobody has, and for one that
+    cannot be built.
     """
     torchvision_ops.prepare()
     import open_clip
@@ -79,18 +85,29 @@ def build_encoder(
     from usassist.core.models import trunk  # noqa: F401  # registers our trunk with timm
 
     settings = _register(config.open_clip, folder)
-    with _quiet_root_logger():
-        clip = open_clip.create_model(config.open_clip, pretrained=None, device="cpu")
-    if adapter.kind == "mona":
-        insert_mona(clip.visual, bottleneck=adapter.bottleneck, dropout=adapter.dropout)
-    if config.vocabulary:
-        text = settings["text_cfg"]
-        tokenizer: Tokenizer = CompactTokenizer(
-            config.vocabulary, vocab_size=text["vocab_size"], context_length=text["context_length"]
-        )
-    else:
-        tokenizer = open_clip.get_tokenizer(config.open_clip)
-    return ClipEncoder(clip, tokenizer, taps=config.taps, image_size=image_size)
+    try:
+        with _quiet_root_logger():
+            clip = open_clip.create_model(config.open_clip, pretrained=None, pretrained_text=False, device="cpu")
+        if adapter.kind == "mona":
+            insert_mona(clip.visual, bottleneck=adapter.bottleneck, dropout=adapter.dropout)
+        tokenizer = _tokenizer(config, settings["text_cfg"])
+        return ClipEncoder(clip, tokenizer, taps=config.taps, image_size=image_size)
+    except _WRONG_SETTINGS as error:
+        raise ModelError(
+            f"The encoder {config.open_clip!r} cannot be built at {image_size} x {image_size} pixels with the taps "
+            f"{list(config.taps)} ({type(error).__name__}: {error}); check the model's description."
+        ) from error
+
+
+def _tokenizer(config: EncoderConfig, text: dict[str, Any]) -> Tokenizer:
+    if not config.vocabulary:
+        import open_clip
+
+        tokenizer: Tokenizer = open_clip.get_tokenizer(config.open_clip)
+        return tokenizer
+    return CompactTokenizer(
+        config.vocabulary, vocab_size=text["vocab_size"], context_length=text.get("context_length", 77)
+    )
 
 
 @contextlib.contextmanager
@@ -107,21 +124,14 @@ def _quiet_root_logger() -> Iterator[None]:
         root.removeHandler(silent)
 
 
-def open_clip_config_file(name: str, folder: Path | None) -> Path | None:
-    """Return the file of our own open_clip configuration of this name, None where it is one of open_clip's."""
-    shipped = sorted((paths.resources() / "models").glob(f"*/{name}.json"))
-    candidates = ([folder / f"{name}.json"] if folder is not None else []) + shipped
-    return next((path for path in candidates if path.is_file()), None)
-
-
 def _register(name: str, folder: Path | None) -> dict[str, Any]:
     """Make open_clip know the configuration; return its settings."""
     import open_clip
 
-    path = open_clip_config_file(name, folder)
+    path = clip_settings.find(name, folder)
     if path is not None:
+        settings = clip_settings.read(path)
         open_clip.add_model_config(path)
-        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return settings
     known = open_clip.get_model_config(name)
     if known is None:
@@ -129,7 +139,7 @@ def _register(name: str, folder: Path | None) -> dict[str, Any]:
             f"No open_clip configuration is called {name!r}; put {name}.json beside the model's weights, or name "
             f"one of open_clip's, for instance ViT-B-16."
         )
-    return dict(known)
+    return clip_settings.checked(dict(known), where=f"The open_clip configuration {name}")
 
 
 def insert_mona(visual: nn.Module, *, bottleneck: int, dropout: float) -> int:

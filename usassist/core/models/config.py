@@ -1,19 +1,23 @@
 """What a model is made of, as `model.json` says it: encoder x adapter x head, preprocessing and calibration."""
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 from usassist.core.errors import ModelError
+from usassist.core.models.record import build_record, require_range
 
 SCHEMA_VERSION = 1
 CONFIG_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 CARD_FILE = "CARD.md"
 
-_Part = TypeVar("_Part")
+# A name becomes a file name: no separator, no drive, and no "hf-hub:" that would reach for a network.
+ENCODER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_MOST_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ class ModelConfig:
         """Parse `model.json`; unknown keys and newer schemas are refused with a ModelError that names `where`."""
         try:
             raw = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # broken, a number of 5000 digits, a thousand brackets
             raise ModelError(
                 f"{where} is not valid JSON ({error}); restore the file or add the model again."
             ) from error
@@ -101,40 +105,47 @@ class ModelConfig:
             raise ModelError(
                 f"{where} is not a model description of schema {SCHEMA_VERSION}; it was written by another version."
             )
-        parts = {
-            "encoder": EncoderConfig,
-            "adapter": AdapterConfig,
-            "head": HeadConfig,
-            "preprocess": PreprocessConfig,
-            "calibration": Calibration,
-        }
-        for name, part in parts.items():
-            if name in raw:
-                raw[name] = _build(part, raw[name], where=f"{where}, {name}")
-        return _build(cls, raw, where=where)
+        config = build_record(cls, raw, where=where, error=ModelError)
+        _check_ranges(config, where)
+        return config
 
     @classmethod
     def read(cls, folder: Path) -> Self:
         """Read `model.json` of a model folder. Raises ModelError."""
         path = folder / CONFIG_FILE
         try:
-            text = path.read_text(encoding="utf-8")
+            with path.open("rb") as file:
+                data = file.read(_MOST_BYTES + 1)
         except OSError as error:
             raise ModelError(
                 f"{folder} holds no readable {CONFIG_FILE} ({error.strerror}); it is not a model."
             ) from error
-        return cls.from_json(text, where=str(path))
+        if len(data) > _MOST_BYTES:
+            raise ModelError(f"{path} has more than {_MOST_BYTES} bytes; it is no model description.")
+        try:
+            return cls.from_json(data.decode("utf-8"), where=str(path))
+        except UnicodeDecodeError as error:
+            raise ModelError(f"{path} is not a text in UTF-8; restore the file or add the model again.") from error
 
 
-def _build(part: type[_Part], raw: object, *, where: str) -> _Part:
-    if not isinstance(raw, dict):
-        raise ModelError(f"{where}: expected an object of settings, found {type(raw).__name__}.")
-    names = {f.name for f in fields(part)}  # type: ignore[arg-type]  # every part is a dataclass
-    unknown = sorted(set(raw) - names)
-    if unknown:
-        raise ModelError(f"{where}: unknown settings {', '.join(unknown)}; known are {', '.join(sorted(names))}.")
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
-    try:
-        return part(**values)
-    except TypeError as error:
-        raise ModelError(f"{where}: {error}.") from error
+def _check_ranges(config: ModelConfig, where: str) -> None:
+    """Refuse what would read another folder, exhaust the memory or answer with numbers that are none."""
+    if not ENCODER_NAME.fullmatch(config.encoder.open_clip):
+        raise ModelError(
+            f"{where}: encoder.open_clip is the name of a configuration, of letters, digits, '.', '_' and '-'; found "
+            f"{config.encoder.open_clip!r}."
+        )
+    calibration, preprocess = config.calibration, config.preprocess
+    for name, value, low, high in (
+        *(("encoder.taps", tap, 0, 255) for tap in config.encoder.taps),
+        *(("head.widths", width, 1, 4096) for width in config.head.widths),
+        ("the number of encoder.taps", len(config.encoder.taps), 2, 16),
+        ("the length of encoder.vocabulary", len(config.encoder.vocabulary), 0, 100_000),
+        ("adapter.bottleneck", config.adapter.bottleneck, 1, 4096),
+        ("adapter.dropout", config.adapter.dropout, 0.0, 0.99),
+        ("preprocess.size", preprocess.size, 16, 2048),
+        ("preprocess.std", preprocess.std, 1e-6, 1e6),
+        ("calibration.threshold", calibration.threshold, 0.0, 1.0),
+        ("calibration.presence_threshold", calibration.presence_threshold, 0.0, 1.0),
+    ):
+        require_range(value, low, high, where=f"{where}, {name}", error=ModelError)

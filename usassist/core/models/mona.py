@@ -1,13 +1,10 @@
 """Mona adapters (Yin et al. 2024; NextGen-UIA, arXiv 2506.08849): small trainable filters beside a frozen backbone."""
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-Placement = Literal["end", "none"]
 
 
 class Mona(nn.Module):

@@ -10,6 +10,8 @@ from torch import Tensor
 from usassist.core.models import torchvision_ops
 
 HASH_BUCKETS = 253
+# Byte-pair encoding takes the square of a word's length; far fewer characters fill any context.
+_MOST_CHARACTERS = 2048
 
 
 class Tokenizer(Protocol):
@@ -52,9 +54,14 @@ class CompactTokenizer:
         self._length = context_length
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
+        """Return ids (B, context_length) int64; of a text the first 2048 characters are looked at."""
         out = torch.zeros(len(texts), self._length, dtype=torch.long)
         for index, text in enumerate(texts):
-            rows = [self._row.get(token, 1 + token % HASH_BUCKETS) for token in bpe_ids(text)]
+            rows = [self._row.get(token, 1 + token % HASH_BUCKETS) for token in bpe_ids(_shortened(text))]
             ids = [self._start, *rows[: self._length - 2], self._end]
             out[index, : len(ids)] = torch.tensor(ids)
         return out
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MOST_CHARACTERS else " ".join(text[: 64 * _MOST_CHARACTERS].split())[:_MOST_CHARACTERS]

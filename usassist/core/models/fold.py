@@ -1,0 +1,38 @@
+"""Fewer steps at work: batch normalisations folded into the convolutions before them, a fifth of a frame's time."""
+
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from usassist.core.models.segmenter import Segmenter
+from usassist.core.models.trunk import ContextTrunk
+
+
+def fold_batch_norms(model: Segmenter) -> int:
+    """Fold what is known to follow directly, in place, for inference only; returns how many.
+
+    Answers change by rounding alone, but the tensors are no longer those of the model's file: a folded model is neither
+    saved nor trained. An image tower we did not build is left as it is: its modules may run in another order.
+    """
+    count = sum(_fold_children(block) for block in model.head.fuse)
+    trunk = getattr(model.encoder.clip.visual, "trunk", None)
+    if isinstance(trunk, ContextTrunk):
+        count += sum(_fold_children(module) for module in list(trunk.stages.modules()))
+    return count
+
+
+def _fold_children(parent: nn.Module) -> int:
+    count = 0
+    before: tuple[str, nn.Conv2d] | None = None
+    for name, child in list(parent.named_children()):
+        if isinstance(child, nn.BatchNorm2d) and before is not None and before[1].out_channels == child.num_features:
+            setattr(parent, before[0], fuse_conv_bn_eval(before[1], child))
+            setattr(parent, name, _activation_of(child))
+            count += 1
+        before = (name, child) if isinstance(child, nn.Conv2d) else None
+    return count
+
+
+def _activation_of(norm: nn.BatchNorm2d) -> nn.Module:
+    """Return what timm's normalisation does after normalising; nothing for torch's own."""
+    act = getattr(norm, "act", None)
+    return act if isinstance(act, nn.Module) else nn.Identity()

@@ -1,0 +1,73 @@
+"""Frozen dataclasses from parsed JSON or TOML: every key known, every value of the type its field declares."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from usassist.core.errors import UsassistError
+
+_Part = TypeVar("_Part")
+_LARGEST = 1e30
+_SHOWN = 60
+
+
+def build_record(part: type[_Part], raw: object, *, where: str, error: type[UsassistError]) -> _Part:
+    """Return the dataclass `part` filled from `raw`, sections inside it too.
+
+    Understands bool, int, float (finite), str, Literal, tuples of one kind, mappings and dataclasses. Raises `error`
+    with a sentence that begins with `where` for unknown and missing keys and for values of another type.
+    """
+    if not isinstance(raw, Mapping):
+        raise error(f"{where} is a section of settings, found the value {_shown(raw)}.")
+    kinds = get_type_hints(part)
+    unknown = sorted(str(key) for key in raw if key not in kinds)
+    if unknown:
+        raise error(f"{where}: unknown keys {', '.join(unknown)}; known are {', '.join(sorted(kinds))}.")
+    needed = [f.name for f in fields(part) if f.default is MISSING and f.default_factory is MISSING]  # type: ignore[arg-type]
+    missing = [name for name in needed if name not in raw]
+    if missing:
+        raise error(f"{where}: {', '.join(missing)} must be given.")
+    return part(**{name: _value(kinds[name], raw[name], where=f"{where}, {name}", error=error) for name in raw})
+
+
+def require_range(value: float, low: float, high: float, *, where: str, error: type[UsassistError]) -> None:
+    """Raise `error` where a number is not within [low, high]; NaN never is."""
+    if not low <= value <= high:
+        raise error(f"{where} must be between {low:g} and {high:g}, found {value}.")
+
+
+def _value(kind: Any, value: object, *, where: str, error: type[UsassistError]) -> Any:
+    if is_dataclass(kind) and isinstance(kind, type):
+        return build_record(kind, value, where=where, error=error)
+    origin = get_origin(kind)
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise error(f"{where} must be a list, found {_shown(value)}.")
+        return tuple(_value(get_args(kind)[0], item, where=where, error=error) for item in value)
+    if origin is Literal:
+        if value not in get_args(kind):
+            raise error(f"{where} must be one of {', '.join(map(str, get_args(kind)))}; found {_shown(value)}.")
+        return value
+    name, fits = _EXPECTED[origin or kind]
+    if not fits(value):
+        raise error(f"{where} must be {name}, found {_shown(value)}.")
+    return value
+
+
+def _is_number(value: object) -> bool:
+    # `not <=` also refuses NaN; booleans are integers to Python, not to whoever wrote the file.
+    return isinstance(value, int | float) and not isinstance(value, bool) and -_LARGEST <= value <= _LARGEST
+
+
+_EXPECTED: dict[Any, tuple[str, Any]] = {
+    bool: ("true or false", lambda value: isinstance(value, bool)),
+    int: ("a whole number", lambda value: isinstance(value, int) and _is_number(value)),
+    float: ("a finite number", _is_number),
+    str: ("a text", lambda value: isinstance(value, str)),
+    Mapping: ("a section", lambda value: isinstance(value, Mapping)),
+}
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -1,13 +1,17 @@
+import contextlib
+import multiprocessing
 import os
 import signal
+import threading
+from collections import OrderedDict
 
 import numpy as np
 import pytest
 
-from usassist.core.domain import Frame, FrameRef, Prompt
+from usassist.core.domain import Frame, FrameRef, Prompt, Proposal
 from usassist.core.errors import ModelError
 from usassist.core.proposers import BuildOptions, build
-from usassist.core.proposers.remote import RemoteProposer, start
+from usassist.core.proposers.remote import RemoteProposer, _answer, start
 
 
 def _frame(index: int = 0) -> Frame:
@@ -59,3 +63,78 @@ def test_closing_ends_the_child(remote) -> None:
 def test_an_unknown_engine_is_refused_before_a_process_starts() -> None:
     with pytest.raises(ModelError, match="no engine"):
         start("nothing", BuildOptions())
+
+
+def test_closing_in_the_middle_of_a_call_ends_the_call_and_the_child(remote) -> None:
+    """The window closes the engine on its own thread while the lane may be inside `propose`."""
+    remote.warm(_frame())
+    process, said = remote._process, []
+    os.kill(process.pid, signal.SIGSTOP)  # an engine that takes for ever
+
+    def ask() -> None:
+        try:
+            remote.propose(_frame(), Prompt("lesion"))
+        except ModelError as error:
+            said.append(str(error))
+
+    lane = threading.Thread(target=ask)
+    lane.start()
+    while not remote._calling.locked():
+        pass
+    remote.close()
+    lane.join(10)
+    assert not lane.is_alive() and not process.is_alive()
+    assert len(said) == 1 and "was closed" in said[0]
+
+
+def test_a_closed_engine_starts_no_child(remote) -> None:
+    remote.close()
+    with pytest.raises(ModelError, match="was closed"):
+        remote.warm(_frame())
+    assert remote._process is None
+    remote.close()
+
+
+def test_closing_while_the_child_starts_leaves_no_child() -> None:
+    before = set(multiprocessing.active_children())
+    for _ in range(4):  # somebody who clicks through the engines
+        engine = start("classical", BuildOptions())
+        lane = threading.Thread(target=lambda engine=engine: _quietly(engine))
+        lane.start()
+        engine.close()
+        lane.join(20)
+        assert not lane.is_alive()
+    assert set(multiprocessing.active_children()) <= before
+
+
+def _quietly(engine) -> None:
+    with contextlib.suppress(ModelError):
+        engine.warm(_frame())
+
+
+def test_an_interrupt_between_question_and_answer_never_gives_the_old_answer(remote, monkeypatch) -> None:
+    remote.warm(_frame())
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(remote._connection, "recv", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        remote.propose(_frame(0), Prompt("lesion"))
+    (answer,) = remote.propose(_frame(1), Prompt("lesion"))
+    assert answer.frame_key == _frame(1).ref.key
+
+
+class _Tripping:
+    """An engine with a fault nobody foresaw."""
+
+    weights_hash = ""
+
+    def propose(self, frame: Frame, prompt: Prompt) -> tuple[Proposal, ...]:
+        raise KeyError(frame.ref.key)
+
+
+def test_an_engine_that_trips_over_a_frame_says_so_and_goes_on() -> None:
+    frame = _frame()
+    ok, said = _answer(_Tripping(), OrderedDict(), "tripping", ("propose", b"t", frame, Prompt("lesion")))
+    assert not ok and "KeyError" in said and "the frame itself is fine" in said

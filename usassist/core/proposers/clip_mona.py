@@ -11,6 +11,7 @@ from usassist.core.domain import Box, Frame, Mask, Prompt, Proposal
 from usassist.core.geometry.cv import cv2
 from usassist.core.io.display import to_grey8
 from usassist.core.models.config import ModelConfig
+from usassist.core.models.threads import limit_threads
 from usassist.core.proposers.proposer import BuildOptions, Proposer, ProposerSpec, frame_token
 
 if TYPE_CHECKING:
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
     from usassist.core.models.segmenter import Segmenter
 
 _FRAMES_REMEMBERED = 8
+_TEXTS_REMEMBERED = 64
+_STEEPEST = 80.0  # float32's exp overflows at 88, and beyond 80 a probability is 0 or 1 anyway
 
 
 class ClipMonaProposer:
     """Encodes a frame once (`warm`) and answers prompts with the decoder alone.
 
-    Where the frame has B-mode regions the largest is cropped out, encoded and answered for; elsewhere the whole frame.
+    Where the frame has regions of tissue the largest is cropped out, encoded and answered for; elsewhere the whole
+    frame. Remembers the features of the last 8 frames: 2 MB each for the shipped model.
     Complexity: constant in the frame's size but for the resize and the thresholding.
     """
 
@@ -105,17 +109,20 @@ class ClipMonaProposer:
         return features
 
     def _text(self, text: str | None) -> "Tensor | None":
-        if not text or not text.strip():
+        asked = (text or "").strip()
+        if not asked:
             return None
-        if text not in self._texts:
-            self._texts[text] = self._model.embed_texts([text.strip()])
-        return self._texts[text]
+        if asked not in self._texts:
+            if len(self._texts) >= _TEXTS_REMEMBERED:
+                self._texts.pop(next(iter(self._texts)))
+            self._texts[asked] = self._model.embed_texts([asked])
+        return self._texts[asked]
 
     def _probability(self, out: "Segmentation", box: Box) -> npt.NDArray[np.float32]:
         logits = out.logits[0, 0].float().cpu().numpy()
         # Logits, not probabilities, are interpolated: the contour then lies where the model is undecided.
         logits = cv2.resize(logits, (box.width, box.height), interpolation=cv2.INTER_LINEAR)
-        return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
+        return np.asarray(1 / (1 + np.exp(-np.clip(logits, -_STEEPEST, _STEEPEST))), dtype=np.float32)
 
     def _confidence(self, out: "Segmentation") -> tuple[float, float]:
         c = self._calibration
@@ -124,7 +131,7 @@ class ClipMonaProposer:
 
 
 def scan_box(frame: Frame) -> Box:
-    """Return the box an engine looks at: the largest B-mode or detected region, else the whole frame."""
+    """Return the box an engine looks at: the largest region of tissue (B-mode, colour, detected), else all of it."""
     whole = Box(0, 0, *frame.shape)
     boxes = [
         region.box.intersection(whole)
@@ -140,6 +147,7 @@ def _sigmoid(value: float) -> float:
 
 
 def _build(options: BuildOptions) -> Proposer:
+    limit_threads()  # before torch is imported, so that its idle threads sleep beside other busy programs
     from usassist.core.models.weights import load_model
 
     model, info = load_model(options.model, device=options.device)

@@ -3,7 +3,9 @@
 import contextlib
 import multiprocessing
 import signal
+import threading
 from collections import OrderedDict
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
@@ -13,18 +15,23 @@ from usassist.core.models.threads import limit_threads
 from usassist.core.proposers.proposer import BuildOptions, Proposer, ProposerSpec, frame_token
 
 _FRAMES_SENT = 4
+_GOODBYE_S = 1.0
 
 
 class RemoteProposer:
     """A proposer whose engine lives in a child process, started on the first call and again after it died.
 
-    Calls block the calling thread, not the interpreter: use it from a worker thread, one thread at a time.
+    Calls block the calling thread, not the interpreter: use it from a worker thread, one thread at a time. Only `close`
+    may come from another thread, in the middle of a call too: the call then raises ModelError.
     """
 
     def __init__(self, spec: ProposerSpec, options: BuildOptions) -> None:
         self._spec = spec
         self._options = options
+        self._calling = threading.Lock()  # held by the thread that talks to the child
+        self._changing = threading.Lock()  # held while the two below change
         self._process: BaseProcess | None = None
+        self._is_closed = False
         self._connection: Connection | None = None
         self._hash = ""
         self._sent: OrderedDict[bytes, None] = OrderedDict()
@@ -48,31 +55,39 @@ class RemoteProposer:
         return answer
 
     def close(self) -> None:
-        process, connection = self._process, self._connection
-        self._process = self._connection = None
-        if connection is not None:
-            with contextlib.suppress(OSError):
-                connection.send(None)
-            connection.close()
-        if process is not None:
-            process.join(timeout=2)
-            if process.is_alive():
-                process.kill()
-                process.join()
+        """End the child for good, within about a second; a call that runs on another thread ends with ModelError."""
+        with self._changing:
+            self._is_closed = True
+            process = self._process
+        if self._calling.acquire(blocking=False):
+            try:
+                self._say_goodbye()
+                self._drop()
+            finally:
+                self._calling.release()
+        elif process is not None:
+            # Closing the pipe under a thread that reads it would let it read whatever file gets its number next.
+            # The child's end is what ends the reading; that thread then cleans up.
+            process.kill()
+            process.join(_GOODBYE_S)
 
     def _ask(self, verb: str, frame: Frame, prompt: Prompt | None) -> object:
-        connection = self._connect()
-        token = frame_token(frame)
-        known = token in self._sent
-        try:
-            connection.send((verb, token, None if known else frame, prompt))
-            ok, answer = connection.recv()
-        except (EOFError, OSError) as error:
-            raise ModelError(self._died()) from error
-        self._sent[token] = None
-        self._sent.move_to_end(token)
-        while len(self._sent) > _FRAMES_SENT:
-            self._sent.popitem(last=False)
+        with self._calling:
+            try:
+                connection = self._connect()
+                token = frame_token(frame)
+                connection.send((verb, token, None if token in self._sent else frame, prompt))
+                ok, answer = connection.recv()
+            except (EOFError, OSError) as error:
+                raise ModelError(self._died()) from error
+            except BaseException:
+                # An answer that nobody fetched would be taken for the answer to the next question.
+                self._drop()
+                raise
+            self._sent[token] = None
+            self._sent.move_to_end(token)
+            while len(self._sent) > _FRAMES_SENT:
+                self._sent.popitem(last=False)
         if not ok:
             raise ModelError(str(answer))
         return answer
@@ -88,30 +103,51 @@ class RemoteProposer:
             name=f"usassist-{self._spec.name}",
             daemon=True,
         )
-        process.start()
-        theirs.close()  # so that the child's death ends our receive
-        self._process, self._connection = process, ours
+        self._connection = ours
         self._sent.clear()
-        try:
-            ok, answer = ours.recv()
-        except (EOFError, OSError) as error:
-            raise ModelError(self._died()) from error
+        with self._changing, theirs:  # our copy of their end goes, so that the child's death ends our receive
+            if self._is_closed:
+                raise ModelError(self._closed())
+            process.start()
+            self._process = process
+        ok, answer = ours.recv()
         if not ok:
-            self.close()
             raise ModelError(str(answer))
         self._hash = str(answer)
         return ours
 
+    def _say_goodbye(self) -> None:
+        if self._connection is not None and self._process is not None:
+            with contextlib.suppress(OSError):
+                self._connection.send(None)
+                self._process.join(_GOODBYE_S)
+
+    def _drop(self) -> None:
+        """Forget the child, ending it where it still lives; the next call starts another."""
+        with self._changing:
+            process, self._process = self._process, None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        if process is not None:
+            process.kill()
+            process.join()
+
     def _died(self) -> str:
         process = self._process
         if process is not None:
-            process.join(timeout=2)
+            process.join(_GOODBYE_S)
         code = process.exitcode if process is not None else None
-        self.close()
+        self._drop()
+        if self._is_closed:
+            return self._closed()
         return (
             f"The engine {self._spec.name} stopped unexpectedly (exit code {code}); nothing you drew is affected. "
             f"Ask again to restart it; if it keeps stopping, this machine may be short of memory."
         )
+
+    def _closed(self) -> str:
+        return f"The engine {self._spec.name} was closed; choose an engine again to ask it."
 
 
 def start(engine: str, options: BuildOptions) -> Proposer:
@@ -132,20 +168,15 @@ def _serve(connection: Connection, engine: str, options: BuildOptions) -> None:
         from usassist.core.proposers import build
 
         proposer = build(engine, options)
-    except (UsassistError, OSError, ImportError, MemoryError, RuntimeError) as error:
-        connection.send((False, _sentence(engine, error)))
+        connection.send((True, proposer.weights_hash))
+    except Exception as error:  # noqa: BLE001  the seam between two processes: what went wrong must reach the other side
+        with contextlib.suppress(OSError):  # the other side may be gone already
+            connection.send((False, _sentence(engine, error)))
         return
-    connection.send((True, proposer.weights_hash))
     frames: OrderedDict[bytes, Frame] = OrderedDict()
-    while True:
-        try:
-            request = connection.recv()
-        except (EOFError, OSError):
-            break
-        if request is None:
-            break
-        connection.send(_answer(proposer, frames, engine, request))
-    proposer.close()
+    with contextlib.suppress(EOFError, OSError), contextlib.closing(proposer):
+        while (request := connection.recv()) is not None:
+            connection.send(_answer(proposer, frames, engine, request))
 
 
 def _answer(
@@ -161,20 +192,16 @@ def _answer(
         if verb == "warm":
             proposer.warm(frame)
             return True, None
-        proposals = proposer.propose(frame, prompt)
-    except (UsassistError, RuntimeError, ValueError, MemoryError) as error:
+        # A probability map is megabytes a frame, and no one on the other side draws it yet.
+        return True, tuple(replace(proposal, probability=None) for proposal in proposer.propose(frame, prompt))
+    except Exception as error:  # noqa: BLE001  the same seam: one frame that an engine trips over is not its end
         return False, _sentence(engine, error)
-    return True, tuple(_without_probability(proposal) for proposal in proposals)
-
-
-def _without_probability(proposal: Proposal) -> Proposal:
-    from dataclasses import replace
-
-    # Two megabytes a frame that no one on the other side draws yet.
-    return replace(proposal, probability=None)
 
 
 def _sentence(engine: str, error: BaseException) -> str:
     if isinstance(error, UsassistError):
         return str(error)
-    return f"The engine {engine} failed ({type(error).__name__}: {error}); the frame itself is fine."
+    return (
+        f"The engine {engine} failed ({type(error).__name__}: {error}); the frame itself is fine. Try another frame or "
+        f"engine, and report this if it happens again."
+    )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from usassist.core.domain import Box, Mask
 from usassist.core.errors import UsassistError
 from usassist.core.geometry.brush import stroke_mask
+from usassist.core.project import journal
 from usassist.gui import commands
 from usassist.gui.commands.paint import overlaps, pixels_of, target_of, with_pixels
 from usassist.gui.document import Document
@@ -190,6 +191,38 @@ def test_unusable_is_a_switch(plain: Document) -> None:
     assert plain.annotation.status == "unusable"
     commands.label.unusable(plain)
     assert plain.annotation.status == "untouched"
+
+
+def test_unusable_said_again_is_what_the_frame_was(plain: Document, show: Callable[..., None]) -> None:
+    paint(plain, 40, 20)
+    commands.label.accept_frame(plain)
+    accepted = plain.annotation
+    commands.label.unusable(plain)
+    assert (plain.annotation.status, plain.annotation.regions) == ("unusable", accepted.regions)
+    show(plain, 1)
+    show(plain, 0)
+    commands.label.toggle_flag(plain)
+    commands.label.unusable(plain)
+    assert plain.annotation == replace(accepted, flagged=True)
+    for _ in range(3):
+        plain.undo_stack.undo()
+    assert plain.annotation == accepted
+    plain.undo_stack.undo()
+    commands.label.unusable(plain)
+    commands.label.unusable(plain)
+    assert plain.annotation.status == "draft"
+
+
+def test_unusable_rejects_what_waits(document: Document) -> None:
+    (proposal,) = document.proposals
+    commands.label.unusable(document)
+    assert (document.annotation.status, document.proposals) == ("unusable", ())
+    assert document.undo_stack.count() == 1
+    document.undo_stack.undo()
+    assert (document.annotation.status, document.proposals) == ("untouched", (proposal,))
+    document.undo_stack.redo()
+    document.flush()
+    assert "rejected" in [event.action for event in journal.read(document.project, "ann")]
 
 
 def test_flag_and_note(plain: Document) -> None:

@@ -93,17 +93,17 @@ def test_a_row_found_by_search_shows_the_right_file(dock: FilesDock, document, q
 def test_status_and_progress_follow_the_work(dock: FilesDock, document) -> None:
     spoken = Qt.ItemDataRole.AccessibleTextRole
     assert dock.model.index(0).data(spoken) == "still1.png, to do"
-    assert dock.progress_text.text() == "0 of 4 annotated"
+    assert dock.progress_text.text() == "0 of 4 frames annotated"
     label_commands.nothing_to_segment(document)
     assert dock.model.index(0).data(spoken) == "still1.png, accepted"
-    assert dock.progress_text.text() == "1 of 4 annotated"
+    assert dock.progress_text.text() == "1 of 4 frames annotated"
     assert dock.progress_bar.value() == 1
     label_commands.toggle_flag(document)
     assert dock.model.index(0).data(spoken) == "still1.png, accepted, flagged"
     document.undo_stack.undo()
     document.undo_stack.undo()
     assert dock.model.index(0).data(spoken) == "still1.png, to do"
-    assert dock.progress_text.text() == "0 of 4 annotated"
+    assert dock.progress_text.text() == "0 of 4 frames annotated"
 
 
 def test_what_cannot_be_read_says_why(dock: FilesDock, document, images, qtbot) -> None:
@@ -164,7 +164,7 @@ def test_ten_thousand_files_are_asked_about_only_when_painted(qtbot) -> None:
     dock.grab()
     assert dock.model.rowCount() == 10_000
     assert document.asked < 400
-    assert dock.progress_text.text() == "12 of 10\u202f000 annotated"
+    assert dock.progress_text.text() == "12 of 10\u202f000 frames annotated"
     before = document.asked
     start = time.perf_counter()
     dock.search_field.setText("patient 042 17")

@@ -110,6 +110,13 @@ def test_a_damaged_model_cannot_be_chosen(make_dock, make_document) -> None:
     assert "missing" in dock.question.state_text.text()
 
 
+def test_a_model_is_picked_by_its_name_and_the_tip_says_its_title(make_dock, make_document) -> None:
+    box = make_dock(make_document()).question.model_box
+    assert [box.itemText(row) for row in range(box.count())] == ["usassist-us", "mine"]
+    assert box.itemData(1, Qt.ItemDataRole.ToolTipRole).startswith("MINE\n")
+    assert "USASSIST-US" in box.toolTip()
+
+
 def test_a_model_names_its_weights(make_dock, make_document) -> None:
     dock = make_dock(make_document())
     assert dock.question.state_text.text() == "user model · weights ab12cd34 · not loaded"
@@ -136,13 +143,29 @@ def test_work_is_shown_while_it_lasts(make_dock, document) -> None:
     assert dock.again_button.isEnabled()
 
 
+def test_an_engine_that_loads_is_told_until_the_first_proposal(make_dock, make_document, engine, images, qtbot) -> None:
+    engine.gate.clear()
+    document = make_document()
+    dock = make_dock(document)
+    with qtbot.waitSignal(document.frame_shown):
+        document.open_paths([images])
+    assert document.engine_state == "starting"
+    assert "The engine is loading" in dock.empty.text
+    assert not dock.busy_bar.isHidden()
+    with qtbot.waitSignal(document.open_failed):
+        document.open_paths([images / "nowhere"])
+    assert not dock.busy_bar.isHidden()
+    assert "The engine is loading" in dock.empty.text
+    engine.gate.set()
+    qtbot.waitUntil(lambda: dock.rows.rowCount() == 1)
+    assert dock.busy_bar.isHidden()
+
+
 def test_an_empty_panel_says_what_is_missing(make_dock, document, engine, images, qtbot) -> None:
     (images / "still10.png").write_bytes(b"")
     dock = make_dock(document)
     label_commands.unusable(document)
-    proposal_commands.reject(document)
     assert "Marked unusable" in dock.empty.text
-    document.undo_stack.undo()
     document.undo_stack.undo()
     proposal_commands.accept(document)
     label_commands.set_status(document, "draft", text="Again")

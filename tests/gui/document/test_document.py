@@ -1,5 +1,8 @@
 """The document alone: opening, showing, proposals, saving, failures."""
 
+import hashlib
+import shutil
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +12,13 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from usassist.core.domain import Reader
+from usassist.core.domain import Project, Reader
 from usassist.core.geometry.brush import stroke_mask
+from usassist.core.io import open_study
 from usassist.core.project import journal, recovery, store
 from usassist.gui import commands
 from usassist.gui.document import Document
+from usassist.gui.document.saving import Saver
 
 
 def dab(document: Document, x: float, y: float, *, erase: bool = False, radius: float = 3) -> None:
@@ -253,13 +258,78 @@ def test_seeking_stays_inside_the_cine(document: Document, show: Callable[..., N
     assert document.ref.index == 6
 
 
-def test_the_files_hash_is_in_the_project_after_the_first_save(document: Document) -> None:
+def sha256_of(project: Project, key: str) -> str | None:
+    return next(entry for entry in store.open_project(project.root).sources if entry.key == key).sha256
+
+
+def test_the_files_hash_is_in_the_project_before_the_first_save(document: Document) -> None:
     dab(document, 40, 40)
-    key, root = document.source.key, document.project.root
+    document.lane_hash.drain()
+    document.lane_save.drain()
+    assert document.is_dirty
+    expected = hashlib.sha256(document.source.path.read_bytes()).hexdigest()
+    assert sha256_of(document.project, document.source.key) == expected
+
+
+def slow_hash(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Hold every hash back until the returned event is set."""
+    gate, hash_now = threading.Event(), open_study.hash_source
+    monkeypatch.setattr(open_study, "hash_source", lambda source: (gate.wait(10), hash_now(source))[1])
+    return gate
+
+
+def test_a_slow_hash_holds_no_save_up_and_a_closed_window_still_writes_it(
+    document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, project, key = slow_hash(monkeypatch), document.project, document.source.key
+    dab(document, 40, 40)
+    document.flush()
+    assert store.load_annotation(project, reader_id="ann", frame_key=document.ref.key) == document.annotation
+    assert sha256_of(document.project, key) is None
+    timer = threading.Timer(0.2, gate.set)
+    timer.start()
     document.close()
-    entry = next(entry for entry in store.open_project(root).sources if entry.key == key)
-    assert entry.sha256 is not None
-    assert len(entry.sha256) == 64
+    timer.join()
+    assert sha256_of(project, key) is not None
+
+
+def test_another_project_does_not_wait_for_a_slow_hash(
+    document: Document, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, images: Path, qtbot: QtBot
+) -> None:
+    gate, project, key = slow_hash(monkeypatch), document.project, document.source.key
+    dab(document, 40, 40)
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(images / "still2.png", other)
+    with qtbot.waitSignals([document.opened, document.frame_shown]):
+        document.open_paths([other])
+    gate.set()
+    document.lane_hash.drain()
+    document.lane_save.drain()
+    assert sha256_of(project, key) is not None
+
+
+def test_a_hash_that_a_crash_left_out_is_found_at_the_next_opening(
+    document: Document,
+    make_document: Callable[..., Document],
+    images: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    qtbot: Any,
+) -> None:
+    key = document.source.key
+    with monkeypatch.context() as patch:
+        patch.setattr(Saver, "identify", lambda *_args, **_options: None)
+        dab(document, 40, 40)
+        document.close()
+        project = store.open_project(again_project(images).root)
+    assert sha256_of(project, key) is None
+    again = make_document()
+    with qtbot.waitSignals([again.opened, again.frame_shown]):
+        again.open_paths([images])
+    again.lane_hash.drain()
+    again.lane_save.drain()
+    assert sha256_of(again.project, key) is not None
+    assert [entry.key for entry in store.open_project(project.root).sources if entry.sha256] == [key]
 
 
 def test_labels_can_be_changed_and_are_written(document: Document) -> None:

@@ -372,6 +372,39 @@ def test_on_a_low_screen_files_and_proposals_share_their_place(
     assert window.minimumSizeHint().height() < 560
 
 
+@pytest.mark.parametrize("height", [560, 900])
+def test_every_icon_of_the_tool_bar_is_there_in_a_low_window(
+    open_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch, height: int
+) -> None:
+    monkeypatch.setattr("usassist.gui.main_window.window.LOW_SCREEN", 100_000)
+    window = open_window()
+    bar = window.bindings.tool_bar
+    for now in (1000, height, 1000, height):
+        window.resize(1024, now)
+        QApplication.processEvents()
+    assert window.height() == height
+    buttons = [bar.widgetForAction(action) for action in bar.actions() if not action.isSeparator()]
+    assert all(button.isVisible() and bar.rect().contains(button.geometry()) for button in buttons)
+    assert min(button.height() for button in buttons) >= 24
+
+
+def test_nothing_can_be_done_to_a_file_that_cannot_be_read(
+    open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot
+) -> None:
+    (images / "still2.png").write_bytes(b"not a picture")
+    window = open_window(images)
+    of_the_frame = ("accept", "reject", "nothing", "unusable", "flag", "propose", "tool_brush", "fit", "larger")
+    assert all(window.bindings[action].isEnabled() for action in of_the_frame)
+    with qtbot.waitSignal(window.document.frame_failed):
+        window.document.step_file(1)
+    assert not any(window.bindings[action].isEnabled() for action in of_the_frame)
+    assert window.bindings["next_file"].isEnabled()
+    with qtbot.waitSignal(window.document.frame_shown):
+        window.document.step_file(1)
+    assert all(window.bindings[action].isEnabled() for action in of_the_frame)
+    assert window.bindings["tool_brush"].isChecked()
+
+
 def test_the_spacing_that_all_regions_share_is_said_outside_of_them_too() -> None:
     left = ScanRegion(Box(0, 0, 10, 10), "b_mode", (0.25, 0.25))
     right, chart = replace(left, box=Box(0, 10, 10, 20)), ScanRegion(Box(12, 0, 14, 20), "other")

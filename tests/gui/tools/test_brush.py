@@ -8,6 +8,7 @@ import pytest
 
 from usassist.core.domain import Mask, Prompt, Proposal
 from usassist.core.geometry.brush import stroke_mask
+from usassist.core.project import store
 from usassist.gui.canvas import CanvasView
 from usassist.gui.tools.brush import BrushTool
 
@@ -122,19 +123,6 @@ def test_escape_drops_the_stroke(canvas: CanvasView, hand: Any, brush: BrushTool
     assert not canvas.layers.preview.is_active
 
 
-def test_going_to_another_frame_drops_the_stroke(
-    canvas: CanvasView, hand: Any, brush: BrushTool, show: Callable[..., None]
-) -> None:
-    hand.press(*LINE[0])
-    hand.move(*LINE[1], "left")
-    show(canvas.document, 1)
-    hand.move(*LINE[2], "left")
-    hand.release(*LINE[2])
-    assert canvas.document.annotation.regions == ()
-    show(canvas.document, 0)
-    assert canvas.document.annotation.regions == ()
-
-
 def test_a_second_button_does_not_disturb_a_stroke(canvas: CanvasView, hand: Any, brush: BrushTool) -> None:
     hand.press(*LINE[0])
     hand.press(*LINE[1], "right")
@@ -238,3 +226,32 @@ def rgb(canvas: CanvasView) -> np.ndarray:
     image = canvas.grab().toImage().convertToFormat(canvas.grab().toImage().Format.Format_RGB32)
     words = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4)
     return words[..., :3].copy()
+
+
+def test_a_stroke_in_progress_goes_to_the_frame_it_was_drawn_on(
+    canvas: CanvasView, hand: Any, brush: BrushTool, show: Callable[..., None]
+) -> None:
+    document = canvas.document
+    first = document.ref.key
+    hand.press(*LINE[0])
+    for point in LINE[1:]:
+        hand.move(*point, "left")
+    show(document, 1)
+    hand.move(*BACK[0], "left")
+    hand.release(*BACK[1])
+    (region,) = document.annotation_of(first).regions
+    assert np.array_equal(region.mask.to_array(), expected(LINE, 7))
+    assert document.annotation.regions == ()
+    document.flush()
+    assert store.load_annotation(document.project, reader_id="ann", frame_key=first).regions == (region,)
+    show(document, 0)
+    document.undo_stack.undo()
+    assert document.annotation.regions == ()
+
+
+def test_a_stroke_in_progress_is_saved_by_a_window_that_closes(canvas: CanvasView, hand: Any, brush: BrushTool) -> None:
+    document = canvas.document
+    project, first = document.project, document.ref.key
+    hand.press(*LINE[0])
+    document.close()
+    assert len(store.load_annotation(project, reader_id="ann", frame_key=first).regions) == 1

@@ -1,5 +1,6 @@
 """Corners of the selected region can be dragged; until then not a pixel changes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -154,6 +155,20 @@ def test_escape_puts_the_corner_back(canvas: CanvasView, hand: Any, edit: EditCo
     assert now(canvas) == mask
     assert TOP_LEFT in edit.corners
     assert not canvas.layers.preview.is_active
+
+
+def test_a_drag_in_progress_goes_to_the_frame_it_was_begun_on(
+    canvas: CanvasView, hand: Any, edit: EditContourTool, mask: Mask, show: Callable[..., None]
+) -> None:
+    first = canvas.document.ref.key
+    hand.press(*TOP_LEFT)
+    hand.move(20.0, 20.0, "left")
+    show(canvas.document, 1)
+    hand.release(10.0, 10.0)
+    (region,) = canvas.document.annotation_of(first).regions
+    assert region.mask != mask
+    assert region.mask.contains(25, 25)
+    assert canvas.document.annotation.regions == ()
 
 
 def test_the_corners_follow_undo_and_the_selection(

@@ -106,7 +106,10 @@ def test_another_tool_or_frame_drops_the_polygon(
     assert polygon.points == ()
     canvas.set_tool(polygon)
     click_all(hand)
+    said: list[str] = []
+    canvas.document.message.connect(lambda text, _details: said.append(text))
     show(canvas.document, 1)
+    assert said == ["The polygon was not closed, so it was not kept."]
     assert polygon.points == ()
 
 

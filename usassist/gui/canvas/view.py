@@ -13,6 +13,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 
 from usassist.core.domain import Frame, Mask
+from usassist.core.errors import UsassistError
 from usassist.core.io.display import to_display
 from usassist.gui.canvas.input import Mouse, event_at, notches
 from usassist.gui.canvas.layers import Layers
@@ -66,6 +67,7 @@ class CanvasView(PictureView):
             raise RuntimeError("The canvas already shows a document.")
         self._document = document
         document.frame_shown.connect(self._on_document_frame_shown)
+        document.frame_leaving.connect(self._on_document_frame_leaving)
         document.frame_loading.connect(self._on_document_frame_loading)
         document.frame_failed.connect(self._on_document_frame_failed)
         document.open_failed.connect(self._on_document_open_failed)
@@ -156,6 +158,14 @@ class CanvasView(PictureView):
         self._on_document_look_changed()
         # The notice lies on the whole window, beyond any item.
         self.viewport().update()
+
+    def _on_document_frame_leaving(self) -> None:
+        """Let the tool put what it has begun into the frame it was begun on."""
+        if self._tool is not None:
+            try:
+                self._tool.finish()
+            except UsassistError as error:
+                self.document.message.emit(str(error), "")
 
     def _on_document_frame_loading(self) -> None:
         """Drop what a tool has begun; the picture stays until the next one is there, or a cine would flicker."""

@@ -18,15 +18,12 @@ class SetStatus(FrameCommand):
         return replace(annotation, status=self._status)
 
 
-class NothingToSegment(FrameCommand):
-    """Accepts the frame as empty: regions go, and proposals that wait are rejected, in one undo step."""
+class _Answer(SetStatus):
+    """Answers for the whole frame: proposals that wait are rejected in the same undo step."""
 
-    def __init__(self, document: Document, *, frame_key: str) -> None:
-        super().__init__(document, frame_key=frame_key, text="Nothing to segment")
+    def __init__(self, document: Document, status: Status, *, frame_key: str, text: str) -> None:
+        super().__init__(document, status, frame_key=frame_key, text=text)
         self._rejected = document.proposals
-
-    def changed(self, annotation: Annotation) -> Annotation:
-        return replace(annotation, status="accepted", regions=())
 
     def redo(self) -> None:
         for proposal in self._rejected:
@@ -37,6 +34,28 @@ class NothingToSegment(FrameCommand):
         super().undo()
         for index, proposal in enumerate(self._rejected):
             self.document.restore_proposal(proposal, index)
+
+
+class NothingToSegment(_Answer):
+    """Accepts the frame as empty: regions go as well."""
+
+    def __init__(self, document: Document, *, frame_key: str) -> None:
+        super().__init__(document, "accepted", frame_key=frame_key, text="Nothing to segment")
+
+    def changed(self, annotation: Annotation) -> Annotation:
+        return replace(super().changed(annotation), regions=())
+
+
+class MarkUnusable(_Answer):
+    """Marks the frame as unusable and remembers what it was."""
+
+    def __init__(self, document: Document, *, frame_key: str) -> None:
+        super().__init__(document, "unusable", frame_key=frame_key, text="Unusable")
+
+    @property
+    def status_before(self) -> Status:
+        """Return what the frame was when it was marked."""
+        return self.restored(self.document.annotation_of(self.frame_key)).status
 
 
 class SetFlag(FrameCommand):
@@ -88,13 +107,25 @@ def nothing_to_segment(document: Document) -> None:
 
 
 def unusable(document: Document) -> None:
-    """Say that the frame cannot be used, or take that back."""
+    """Say that the frame cannot be used; what is proposed goes along. Said again, the frame is what it was before."""
     annotation = current(document)
-    if annotation is not None and annotation.status == "unusable":
-        back: Status = "draft" if annotation.regions else "untouched"
-        set_status(document, back, text="Usable after all")
+    if annotation is None:
+        return
+    if annotation.status == "unusable":
+        set_status(document, _status_before(document, annotation), text="Usable after all")
     else:
-        set_status(document, "unusable", text="Unusable")
+        document.stop_asking()
+        document.push(MarkUnusable(document, frame_key=annotation.frame_key))
+
+
+def _status_before(document: Document, annotation: Annotation) -> Status:
+    """Return the status from before the mark; one of another sitting is no longer known, then what is drawn decides."""
+    stack = document.undo_stack
+    done = [stack.command(index) for index in range(stack.index())] if stack is not None else []
+    for command in reversed(done):
+        if isinstance(command, MarkUnusable):
+            return command.status_before
+    return "draft" if annotation.regions else "untouched"
 
 
 def toggle_flag(document: Document) -> None:

@@ -176,7 +176,9 @@ class FilesDock(Dock):
         column.setSpacing(6)
         words = QHBoxLayout()
         self.progress_text = label("", "muted")
-        self.progress_text.setToolTip("Counted are stills, and the frames of cines that somebody worked on")
+        self.progress_text.setToolTip(
+            "Counted are stills, a frame each, and the frames of cines that somebody worked on"
+        )
         self._percent = label("", "value")
         words.addWidget(self.progress_text)
         words.addStretch(1)
@@ -263,7 +265,7 @@ class FilesDock(Dock):
     def _show_progress(self) -> None:
         self._footer.setVisible(bool(self._document.sources))
         done, total = self._document.counts() if self._document.sources else (0, 0)
-        self.progress_text.setText(f"{done:,} of {total:,} annotated".replace(",", "\u202f"))
+        self.progress_text.setText(f"{done:,} of {total:,} frames annotated".replace(",", "\u202f"))
         self._percent.setText(f"{done / total:.0%}".replace("%", " %") if total else "")
         self.progress_bar.setRange(0, max(total, 1))
         self.progress_bar.setValue(done)

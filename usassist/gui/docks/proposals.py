@@ -112,6 +112,7 @@ class ProposalsDock(Dock):
         document.annotation_changed.connect(lambda _key: self._show_proposals())
         document.labels_changed.connect(self._show_proposals)
         document.busy_changed.connect(self._on_document_busy)
+        document.engine_changed.connect(self._show_busy)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -134,7 +135,11 @@ class ProposalsDock(Dock):
 
     def _on_document_busy(self, what: str) -> None:
         self._busy = what
-        self.busy_bar.setVisible(bool(what))
+        self._show_busy()
+
+    def _show_busy(self) -> None:
+        """Move the bar while something is done; an engine goes on loading while another folder is opened."""
+        self.busy_bar.setVisible(bool(self._busy) or self._document.engine_state == "starting")
         self._show_proposals()
 
     def _show_proposals(self) -> None:
@@ -162,6 +167,9 @@ class ProposalsDock(Dock):
             self.empty.say("This file cannot be read", hint, icon="ph.warning-circle")
         elif document.frame is None:
             self.empty.say("No frame is shown", "Open files to get proposals for them.", icon="ph.image-square")
+        elif document.engine_state == "starting":
+            hint = "The first proposal follows in a moment."
+            self.empty.say("The engine is loading", hint, icon="ph.hourglass-medium")
         elif self._busy:
             self.empty.say("Looking at the frame", self._busy, icon="ph.hourglass-medium")
         elif annotation is not None and annotation.status == "accepted":

@@ -96,10 +96,9 @@ class Question(QWidget):
         self._infos, self.is_listed = found, True
         self.model_box.clear()
         for row, info in enumerate(found):
-            self.model_box.addItem(
-                f"{info.title or info.name} (damaged)" if info.problem else info.title or info.name, info.name
-            )
-            self.model_box.setItemData(row, info.problem or str(info.folder), Qt.ItemDataRole.ToolTipRole)
+            self.model_box.addItem(f"{info.name} (damaged)" if info.problem else info.name, info.name)
+            tip = f"{info.title or info.name}\n{info.problem or info.folder}"
+            self.model_box.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
             item_model = self.model_box.model()
             if info.problem and isinstance(item_model, QStandardItemModel):
                 item_model.item(row).setEnabled(False)
@@ -111,6 +110,8 @@ class Question(QWidget):
         wanted = self.model_box.findData(self._document.model_name or DEFAULT_MODEL)
         self.model_box.setCurrentIndex(wanted if needs_model else -1)
         self.model_box.setEnabled(needs_model and bool(self._infos))
+        tip = self.model_box.currentData(Qt.ItemDataRole.ToolTipRole)
+        self.model_box.setToolTip(f"Model: {tip}" if tip else "Model")
         self.model_box.setPlaceholderText("No model installed" if needs_model else "Needs no model")
         self._show_state()
         self._show_prompt()

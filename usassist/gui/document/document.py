@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 QUICK_STEP_S = 0.12
 """Frames that follow each other faster than this are being played: the engine is asked when they stop."""
 SETTLE_MS = 200
+HASH_TIMEOUT_S = 30.0
+"""How long a window that is hidden already waits for the hash of a file that was just annotated."""
 
 
 class Document(DocumentEditing):
@@ -91,6 +93,8 @@ class Document(DocumentEditing):
         self._session = session
         self._book = AnnotationBook(self.undo_group, statuses=opened.statuses, on_clean=self._on_clean)
         self._saver = Saver(self.lane_save, hash_lane=self.lane_hash, project=session.project, on_failed=self._complain)
+        touched = self._book.touched_sources()
+        self._saver.catch_up(source for source in self.sources if source.key in touched)
         self._label_id = self.labels[0].id
         self.busy_changed.emit("")
         self.opened.emit()
@@ -134,6 +138,8 @@ class Document(DocumentEditing):
         self._close_session()
         self._proposing.close()
         self.lane_io.close(wait=False)
+        if not self.lane_hash.drain(timeout=HASH_TIMEOUT_S):
+            _log.warning("A file was not hashed in time; the next window of this project does it.")
         self.lane_hash.close(wait=False)
         self.lane_save.close(wait=True)
 
@@ -198,6 +204,7 @@ class Document(DocumentEditing):
         self._settle.stop()
         self._proposing.cancel()
         if self._frame is not None:
+            self.frame_leaving.emit()
             self._count_seconds(self._frame.ref.key)
             if self._book.is_dirty(self._frame.ref.key):
                 self._save_frame(self._frame.ref.key)

@@ -42,7 +42,7 @@ class DocumentEditing(DocumentAsking):
             raise UsassistError(f"{annotation.frame_key} cannot take an annotation of another frame, size or reader.")
         self._book.replace(annotation)
         if self._saver is not None:
-            self._saver.draft(annotation)
+            self._saver.draft(annotation, source=self._source_of(annotation.frame_key))
         if self._region_id is not None and annotation.region(self._region_id) is None:
             self.select_region(None)
         self.annotation_changed.emit(annotation.frame_key)

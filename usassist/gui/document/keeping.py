@@ -49,7 +49,6 @@ class DocumentKeeping(DocumentState):
         seconds, rejected = self._count_seconds(frame_key), self._rejected.pop(frame_key, [])
         self._seconds[frame_key] = 0.0
         events = provenance.events_of_save(before, after, accepted=self._accepted, rejected=rejected, seconds=seconds)
-        index = self._opened_session().index_of(source_key_of(frame_key))
 
         def failed(error: Exception) -> None:
             self._saving.pop(frame_key, None)
@@ -60,7 +59,7 @@ class DocumentKeeping(DocumentState):
         saver.save(
             after,
             events=events,
-            source=self.sources[index] if index is not None else None,
+            source=self._source_of(frame_key),
             write=_says_something(after) or _says_something(before),
             done=self._on_saved,
             failed=failed,
@@ -109,7 +108,7 @@ class DocumentKeeping(DocumentState):
             self._saver.save(
                 draft,
                 events=[provenance.event(draft, "recovered")],
-                source=None,
+                source=self._source_of(draft.frame_key),
                 write=True,
                 done=self._on_saved,
                 failed=lambda error: self._complain("A recovered frame could not be saved; its draft is kept", error),

@@ -3,10 +3,13 @@
 It is not the lane that decodes: a draft must be on disk some milliseconds after the stroke, whatever is being read.
 """
 
-from collections.abc import Callable, Sequence
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from usassist.core.domain import Annotation, Label, Project, Source
+from usassist.core.errors import ProjectError
 from usassist.core.project import journal, recovery, store
 from usassist.gui.jobs import Lane
 
@@ -15,8 +18,8 @@ STROKE_GRACE_S = 0.5
 
 A person never waits: strokes are further apart than a write, unless the disk takes longer than this."""
 
-HASHES_AT_ONCE = 16
-HASH_TIMEOUT_S, SAVE_TIMEOUT_S = 3.0, 30.0
+SAVE_TIMEOUT_S = 30.0
+_log = logging.getLogger(__name__)
 
 
 class Saver:
@@ -29,11 +32,15 @@ class Saver:
         self._hash_lane = hash_lane
         self._project = project
         self._on_failed = on_failed
-        self._hashed: set[str] = set()
-        self._hashes: dict[str, Source] = {}
+        self._asked: set[str] = set()
+        self._found: deque[Source] = deque()
+        self._overdue: deque[Source] = deque()
 
-    def draft(self, annotation: Annotation) -> None:
-        """Write a recovery draft; of several that wait for one frame, the latest wins."""
+    def draft(self, annotation: Annotation, *, source: Source | None) -> None:
+        """Write a recovery draft; of several that wait for one frame, the latest wins.
+
+        The source is identified from the first draft on, so that its hash is known before the first save.
+        """
         key = f"draft:{annotation.frame_key}"
         self._lane.wait_for(key, timeout=STROKE_GRACE_S)
         self._lane.submit(
@@ -41,6 +48,8 @@ class Saver:
             failed=lambda error: self._on_failed("The recovery draft could not be written", error),
             key=key,
         )
+        if source is not None:
+            self.identify(source)
 
     def discard_draft(self, annotation: Annotation) -> None:
         """Remove a frame's draft: what it holds is on disk."""
@@ -77,7 +86,7 @@ class Saver:
 
         self._lane.submit(work, done=done, failed=failed)
         if write and source is not None:
-            self._hash(source)
+            self.identify(source)
 
     def log(self, events: Sequence[journal.JournalEvent]) -> None:
         """Append journal lines that belong to no save."""
@@ -97,11 +106,14 @@ class Saver:
             key="labels",
         )
 
-    def _hash(self, source: Source) -> None:
-        """Compute a source's SHA-256 once, on a lane of its own: a cine of a gigabyte must not hold up a draft."""
-        if source.sha256 is not None or source.key in self._hashed:
+    def identify(self, source: Source, *, quiet: bool = False) -> None:
+        """Write a source's SHA-256 into project.json as soon as it is known, once; `quiet` only logs a failure.
+
+        It is computed on a lane of its own: a cine of a gigabyte must hold up neither a draft nor a save.
+        """
+        if source.sha256 is not None or source.key in self._asked:
             return
-        self._hashed.add(source.key)
+        self._asked.add(source.key)
 
         def work() -> Source:
             from usassist.core.io.open_study import hash_source
@@ -109,25 +121,47 @@ class Saver:
             return replace(source, sha256=hash_source(source))
 
         def done(hashed: Source) -> None:
-            self._hashes[hashed.key] = hashed
-            if len(self._hashes) >= HASHES_AT_ONCE:
-                self._write_hashes()
+            self._found.append(hashed)
+            self._lane.submit(self._write_found, failed=self._on_unwritten, key="hashes")
+            self._next_overdue()
 
-        self._hash_lane.submit(
-            work, done=done, failed=lambda error: self._on_failed(f"{source.relative} could not be hashed", error)
-        )
+        def failed(error: Exception) -> None:
+            self._asked.discard(source.key)  # the next save tries again
+            if quiet:
+                _log.info("%s could not be hashed: %s", source.relative, error)
+            else:
+                self._on_failed(f"{source.relative} could not be hashed", error)
+            self._next_overdue()
 
-    def _write_hashes(self) -> None:
-        found, self._hashes = list(self._hashes.values()), {}
+        self._hash_lane.submit(work, done=done, failed=failed)
 
-        def work() -> None:
-            if found:
-                store.register_sources(store.open_project(self._project.root), found)
+    def catch_up(self, sources: Iterable[Source]) -> None:
+        """Identify annotated sources whose window ended too early for it, one after the other."""
+        self._overdue.extend(source for source in sources if source.sha256 is None)
+        self._next_overdue()
 
-        self._lane.submit(work, failed=lambda error: self._on_failed("The project could not be written", error))
+    def _next_overdue(self) -> None:
+        if self._overdue:
+            self.identify(self._overdue.popleft(), quiet=True)
+
+    def _write_found(self) -> None:
+        """Write what was found so far; runs on the lane that writes, while more may be found."""
+        found = [self._found.popleft() for _ in range(len(self._found))]
+        if not found:
+            return
+        try:
+            store.register_sources(store.open_project(self._project.root), found)
+        except ProjectError:
+            self._found.extend(found)  # the next write takes them along
+            raise
+
+    def _on_unwritten(self, error: Exception) -> None:
+        self._on_failed("The project could not be written", error)
 
     def finish(self) -> bool:
-        """Wait until everything queued is on disk; return False if the disk did not answer."""
-        self._hash_lane.drain(timeout=HASH_TIMEOUT_S)
-        self._write_hashes()
+        """Wait until everything queued is written; return False if the disk did not answer.
+
+        A hash that is being computed follows by itself while its lane lives: project.json has a lock of its own.
+        """
+        self._overdue.clear()
         return self._lane.drain(timeout=SAVE_TIMEOUT_S)

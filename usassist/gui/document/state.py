@@ -21,7 +21,7 @@ from usassist.core.domain import (
 )
 from usassist.core.errors import UsassistError
 from usassist.core.project.palette import DEFAULT_LABELS
-from usassist.gui.document.book import AnnotationBook, status_of
+from usassist.gui.document.book import AnnotationBook, source_key_of, status_of
 from usassist.gui.document.opening import reader_of
 from usassist.gui.document.proposing import EngineState, Proposing
 from usassist.gui.document.saving import Saver
@@ -43,6 +43,8 @@ class DocumentState(QObject):
     """Another project is open, or none any more."""
     open_failed = Signal(str)
     """Nothing was opened, and why."""
+    frame_leaving = Signal()
+    """The frame on screen is about to be left: what is begun on it can still be put into it."""
     frame_loading = Signal()
     frame_shown = Signal(object)
     frame_failed = Signal(str, str)
@@ -203,6 +205,11 @@ class DocumentState(QObject):
     def counts(self) -> tuple[int, int]:
         """Return (annotated, total) of the frames that need work: stills, and cine frames somebody touched."""
         return self._session.counts(self._book) if self._session is not None else (0, 0)
+
+    def _source_of(self, frame_key: str) -> Source | None:
+        """Return the source that a frame belongs to, None where it is not among those that are open."""
+        index = self._opened_session().index_of(source_key_of(frame_key))
+        return self.sources[index] if index is not None else None
 
     def _opened_session(self) -> Session:
         if self._session is None:

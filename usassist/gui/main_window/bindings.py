@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction, QActionGroup, QKeySequence, QUndoGroup
-from PySide6.QtWidgets import QMainWindow, QMenu, QToolBar, QWidget
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence, QResizeEvent, QUndoGroup
+from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QWidget
 
 from usassist.gui import theme
 from usassist.gui.actions import ACTIONS, MENUS, Action
@@ -15,6 +15,26 @@ TOOL_BAR = (
     *("undo", "redo", "delete", "", "fit", "hide_masks", "", "nothing", "flag"),
 )
 """The ids of the actions on the left, "" for a line between them."""
+
+
+class ToolBar(QToolBar):
+    """A column of icons that stand closer together where the window is too low for all of them."""
+
+    _roomy = 0
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        QTimer.singleShot(0, self, self._choose_distance)  # not in the middle of the window's layout
+
+    def _choose_distance(self) -> None:
+        compact = bool(self.property("compact"))
+        if not compact:
+            self._roomy = self.sizeHint().height()
+        if compact != (self.height() < self._roomy):
+            self.setProperty("compact", not compact)
+            for widget in (*self.findChildren(QWidget), self):
+                widget.style().polish(widget)
+                QApplication.sendEvent(widget, QEvent(QEvent.Type.StyleChange))  # its measures are others now
 
 
 class Bindings:
@@ -79,7 +99,7 @@ class Bindings:
                 menu.addAction(self.actions[entry.id])
 
     def _make_tool_bar(self) -> QToolBar:
-        bar = QToolBar("Tools", self._window)
+        bar = ToolBar("Tools", self._window)
         bar.setObjectName("tools")
         bar.setMovable(False)
         bar.setIconSize(QSize(theme.tokens().icon_m, theme.tokens().icon_m))

@@ -42,6 +42,11 @@ _NEED_FRAME = (
     *("delete", "deselect", "accept", "reject", "propose", "nothing", "unusable", "flag"),
     *("fit", "zoom_in", "zoom_out", "actual_size"),
 )
+_NEED_PICTURE = (
+    *(entry.id for entry in ACTIONS if entry.tool),
+    *("smaller", "larger", "hide_masks"),
+)
+"""What can be made ready while nothing is open, but does nothing to a file that cannot be read."""
 _NEED_CINE = ("play", "previous_frame", "next_frame", "first_frame", "last_frame")
 _NEED_FILES = ("save", "previous_file", "next_file", "previous_open", "next_open")
 
@@ -133,11 +138,14 @@ class MainWindow(QMainWindow):
         document.opened.connect(self._on_document_moved)
         document.frame_loading.connect(self._show_actions)
         document.frame_shown.connect(lambda _frame: self._on_document_moved())
-        document.frame_failed.connect(lambda _key, _reason: self._on_document_moved())
+        document.frame_failed.connect(lambda _key, _reason: self._on_document_moved(readable=False))
 
-    def _on_document_moved(self) -> None:
+    def _on_document_moved(self, *, readable: bool = True) -> None:
         self._show_title()
         self._show_actions()
+        self.bindings.enable(_NEED_PICTURE, readable)
+        if not readable:
+            self.bindings.enable(_NEED_FRAME, False)
 
     def _show_title(self) -> None:
         source, project = self.document.source, self.document.project_root

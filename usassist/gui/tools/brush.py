@@ -123,17 +123,23 @@ class BrushTool(BaseTool):
 
     def release(self, e: ToolEvent) -> None:
         """End the stroke: one command, made of exactly the pixels that were shown."""
-        stroke = self._stroke
-        if stroke is None or e.button not in ("left", "right", "none"):
+        if self._stroke is not None and e.button in ("left", "right", "none"):
+            self.finish()
+            self._ring_erases = self._erases or e.ctrl
+            self._refresh_ring()
+
+    def finish(self) -> None:
+        """End the stroke where it is."""
+        stroke, self._stroke = self._stroke, None
+        if stroke is None:
             return
-        self._stroke = None
         try:
             mask = stroke.mask
             if not mask.is_empty:
                 paint_command.paint(self.surface.document, mask, erase=stroke.erase)
         finally:
             self.surface.clear_preview()
-            self._ring_erases = self._erases or e.ctrl
+            self._ring_erases = self._erases
             self._refresh_ring()
 
     def deactivate(self) -> None:

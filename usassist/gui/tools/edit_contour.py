@@ -103,7 +103,12 @@ class EditContourTool(BaseTool):
 
     def release(self, e: ToolEvent) -> None:
         """End a drag: one undo step."""
-        if self._held is None or e.button not in ("left", "none"):
+        if e.button in ("left", "none"):
+            self.finish()
+
+    def finish(self) -> None:
+        """End a drag where it is."""
+        if self._held is None:
             return
         self._held = None
         after, self._preview = self._preview, None

@@ -76,6 +76,12 @@ class PolygonTool(BaseTool):
         if self._surface is not None:
             self._surface.refresh()
 
+    def finish(self) -> None:
+        """Drop the corners and say so: how the polygon would have been closed, only the person knows."""
+        if self._points:
+            self.surface.document.message.emit("The polygon was not closed, so it was not kept.", "")
+        self.cancel()
+
     def key(self, event: QKeyEvent) -> bool:
         """Take Enter, Backspace and Esc while the polygon is open."""
         if not self.is_open or event.key() not in OPEN_KEYS:

@@ -80,6 +80,9 @@ class Tool(Protocol):
     def leave(self) -> None: ...
     def cancel(self) -> None: ...
 
+    def finish(self) -> None:
+        """Do what is begun, as far as it goes, because the frame is about to be left; what cannot be kept is said."""
+
     def wheel(self, delta: float, e: ToolEvent) -> bool:
         """Return whether the tool used the wheel; `delta` is in notches, positive away from the person."""
 
@@ -155,6 +158,10 @@ class BaseTool:
 
     def cancel(self) -> None:
         """Forget what is begun."""
+
+    def finish(self) -> None:
+        """Forget what is begun."""
+        self.cancel()
 
     def wheel(self, delta: float, e: ToolEvent) -> bool:
         return False

@@ -153,9 +153,12 @@ def test_json_is_on_stdout_alone(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [(("--engine", "nobody"), "nobody"), (("--engine", "classical", "--model", "x"), "no weights")],
+    [
+        (("--engine", "classical", "--model", "x"), "no weights"),
+        (("--model", "nobody"), "'nobody'"),
+    ],
 )
-def test_an_engine_that_cannot_be_is_1(
+def test_what_this_machine_lacks_is_1(
     tmp_path: Path, options: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["propose", str(picture(tmp_path / "a.png")), "--out", str(tmp_path / "o"), *options]) == 1

@@ -247,6 +247,18 @@ def test_a_page_that_does_not_exist(tmp_path: Path, source_of: SourceOf) -> None
             reader.frame(index)
 
 
+@pytest.mark.parametrize("suffix", [".png", ".bmp"])
+def test_a_file_that_was_cut_short_says_that_its_end_is_missing(
+    tmp_path: Path, source_of: SourceOf, suffix: str
+) -> None:
+    path = encode(tmp_path / f"a{suffix}", noise(30, 30))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ReadError, match=rf"the end of the file is missing .*{len(whole) // 2}") as told:
+        open_source(source_of(path))
+    assert "header" not in str(told.value)
+
+
 def test_a_damaged_png_is_noticed(tmp_path: Path, source_of: SourceOf) -> None:
     path = encode(tmp_path / "a.png", noise(30, 30))
     data = bytearray(path.read_bytes())

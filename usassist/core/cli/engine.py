@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from usassist.core.cli.arguments import device_name
 from usassist.core.errors import UsassistError
 from usassist.core.models.weights import find_model
 from usassist.core.proposers import DEFAULT_ENGINE, BuildOptions, Proposer, build, specs
@@ -25,11 +26,23 @@ class Engine:
 
 
 def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare --model, --engine, --prompt, --device and --threshold."""
+    """Declare --model, --engine, --prompt, --device and --threshold.
+
+    What is named from a closed list (engine, device) is checked here: status 2. What depends on the machine (a model,
+    a GPU) is found out when it is used: status 1.
+    """
     parser.add_argument("--model", metavar="NAME|DIR", help="a model of `usassist models list`, or a model's folder")
-    parser.add_argument("--engine", metavar="NAME", default=DEFAULT_ENGINE, help="the engine (default: %(default)s)")
+    parser.add_argument(
+        "--engine",
+        metavar="NAME",
+        default=DEFAULT_ENGINE,
+        choices=list(specs()),
+        help="%(choices)s; default %(default)s",
+    )
     parser.add_argument("--prompt", metavar="TEXT", help="what to look for, in words; none means whatever is found")
-    parser.add_argument("--device", metavar="auto|cpu|cuda", default="auto", help="where to compute (default: auto)")
+    parser.add_argument(
+        "--device", metavar="auto|cpu|cuda", type=device_name, default="auto", help="where to compute (default: auto)"
+    )
     parser.add_argument("--threshold", metavar="P", type=_probability, help="probability from which a pixel counts")
 
 
@@ -43,9 +56,8 @@ def _probability(text: str) -> float:
 @contextmanager
 def engine(arguments: argparse.Namespace) -> Iterator[Engine]:
     """Build the engine the arguments name, and close it in the end. Raises ModelError."""
-    spec = specs().get(arguments.engine)
-    needs_weights = spec is not None and "weights" in spec.requires
-    if arguments.model is not None and spec is not None and not needs_weights:
+    needs_weights = "weights" in specs()[arguments.engine].requires
+    if arguments.model is not None and not needs_weights:
         raise UsassistError(f"The engine {arguments.engine} has no weights: leave out --model {arguments.model}.")
     options = BuildOptions(model=arguments.model, device=arguments.device, threshold=arguments.threshold)
     proposer = build(arguments.engine, options)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from usassist.core.cli.arguments import out_folder
 from usassist.core.cli.engine import LABEL_ID, Engine, add_engine_arguments, engine
 from usassist.core.cli.inputs import Failure
 from usassist.core.cli.output import Bar, Exit, complain, print_json, progress, report_failures
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--classes", metavar="NAME=PROMPT", nargs="+", type=_class, default=[], help="tell classes apart by prompts"
     )
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for the report")
+    parser.add_argument("--out", metavar="DIR", type=out_folder, required=True, help="folder for the report")
     parser.add_argument("--json", action="store_true", help="print report.json on stdout as well")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from usassist.core.cli.arguments import out_folder
 from usassist.core.cli.engine import LABEL_ID, Engine, add_engine_arguments, engine
 from usassist.core.cli.inputs import Failure, Input, find_inputs, plan_names
 from usassist.core.cli.output import (
@@ -30,7 +31,9 @@ REPORT = "proposals.json"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare INPUT, --out, the engine's options, --format and --json."""
     parser.add_argument("input", metavar="INPUT", nargs="+", type=Path, help="a file, a folder, a project")
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for masks and proposals.json")
+    parser.add_argument(
+        "--out", metavar="DIR", type=out_folder, required=True, help="folder for masks and proposals.json"
+    )
     add_engine_arguments(parser)
     parser.add_argument("--format", default="png_mask", choices=sorted(specs()), help="of the masks")
     parser.add_argument("--json", action="store_true", help="print proposals.json on stdout as well")

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from usassist.core.cli.arguments import device_name, out_folder
 from usassist.core.cli.main import add_verbosity, guarded
 from usassist.core.cli.output import Exit, complain, print_json
 
@@ -39,9 +40,11 @@ def build_parser() -> argparse.ArgumentParser:
     segment.add_argument(
         "--set", nargs="+", action="extend", default=[], dest="overrides", metavar="KEY=VALUE", help="change the recipe"
     )
-    segment.add_argument("--out", type=Path, metavar="RUN", help="the run's folder (default runs/<recipe>-<time>)")
+    segment.add_argument(
+        "--out", type=out_folder, metavar="RUN", help="the run's folder (default runs/<recipe>-<time>)"
+    )
     segment.add_argument("--resume", type=Path, metavar="RUN", help="continue a run from its last finished epoch")
-    segment.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
+    segment.add_argument("--device", type=device_name, default="auto", help="auto, cpu or cuda (default auto)")
     segment.add_argument("--json", action="store_true", help="print one JSON document about the run at the end")
     segment.set_defaults(run=run_segment)
     add_verbosity(segment)

@@ -15,6 +15,10 @@ BMP_MAGIC = b"BM"
 TIFF_MAGICS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 
+class CutShortError(ValueError):
+    """The header is fine and says how the file goes on, but the file ends before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """The size a header claims: pixels, samples a pixel, and the bits of a sample; `has_alpha` counts in `samples`."""
@@ -30,14 +34,14 @@ _PNG_SAMPLES = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 
 
 def png_claim(data: bytes) -> Claim:
-    """Return what a PNG claims; walks its chunks to the end, so that a cut file is noticed."""
+    """Return what a PNG claims; walks its chunks to the end and raises CutShortError where they stop before it."""
     columns, rows, bits, colour = struct.unpack(">IIBB", data[16:26])
     if data[12:16] != b"IHDR" or colour not in _PNG_SAMPLES:
         raise ValueError("a PNG begins with an IHDR chunk of a known colour type")
     at = len(PNG_MAGIC)
     while True:
         if at + 12 > len(data):
-            raise ValueError(f"the PNG stops at byte {len(data)}, before its end chunk")
+            raise CutShortError(f"the PNG stops at byte {len(data)}, before its end chunk")
         length = int.from_bytes(data[at : at + 4], "big")
         if data[at + 4 : at + 8] == b"IEND":
             break
@@ -87,7 +91,7 @@ def jpeg_is_complete(data: bytes) -> bool:
 
 
 def bmp_claim(data: bytes) -> Claim:
-    """Return what a BMP claims; raises ValueError where uncompressed pixels are missing at the end."""
+    """Return what a BMP claims; raises CutShortError where uncompressed pixels are missing at the end."""
     offset, header = struct.unpack("<II", data[10:18])
     compression = 0
     if header == 12:
@@ -97,7 +101,7 @@ def bmp_claim(data: bytes) -> Claim:
     rows = abs(rows)  # negative rows are stored from the top
     needed = offset + (columns * bits + 31) // 32 * 4 * rows
     if compression in (0, 3) and needed > len(data):
-        raise ValueError(f"the BMP has {len(data)} bytes where {needed} are needed")
+        raise CutShortError(f"the BMP has {len(data)} bytes where {needed} are needed")
     return Claim(rows, columns, 4 if bits == 32 else 3, 8, has_alpha=bits == 32)
 
 

@@ -40,7 +40,12 @@ def open_image(source: Source) -> "ImageReader":
         name = _format_of(data)
         if name is None:
             raise ReadError(f"{source.relative} is not a PNG, JPEG, TIFF or BMP; check what kind of file it is.")
-        pages = tiff_pages(data) if name == "TIFF" else [TiffPage(0, _claim(name, data))]
+        try:
+            pages = tiff_pages(data) if name == "TIFF" else [TiffPage(0, _claim(name, data))]
+        except headers.CutShortError as error:
+            raise ReadError(
+                f"{source.relative}: the end of the file is missing ({error}). Copy or export it again."
+            ) from error
     check_frame_count(source, len(pages))
     for page in pages:
         _check_page(source, page)

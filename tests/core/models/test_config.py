@@ -72,3 +72,10 @@ def test_a_file_that_is_no_text_or_too_large_is_a_sentence(tmp_path) -> None:
     (tmp_path / "model.json").write_bytes(b" " * (5 * 2**20))
     with pytest.raises(ModelError, match="bytes"):
         ModelConfig.read(tmp_path)
+
+
+def test_presence_listens_to_both_witnesses_and_stays_a_probability() -> None:
+    calibration = Calibration(presence_scale=1.0, presence_peak=0.5, presence_bias=-1.0)
+    assert calibration.presence(0.0, peak=2.0) == 0.5
+    assert calibration.presence(0.0, peak=4.0) > 0.5 > calibration.presence(-1.0, peak=2.0)
+    assert 0 <= calibration.presence(-1e9, peak=0.0) <= calibration.quality(1e9) <= 1

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from usassist.core.models.clip import ImageFeatures
-from usassist.core.models.decoder import FilmSkipDecoder
+from usassist.core.models.decoder import FilmSkipDecoder, Segmentation
 
 
 def _features(batch: int = 2) -> ImageFeatures:
@@ -50,3 +50,9 @@ def test_predicting_quality_does_not_pull_on_the_mask() -> None:
 def test_widths_must_match_the_taps() -> None:
     with pytest.raises(ValueError, match="need 1 widths"):
         FilmSkipDecoder((4, 6), condition=8, widths=(5, 5))
+
+
+def test_the_peak_is_the_mean_of_the_highest_logits() -> None:
+    logits = torch.arange(800.0).reshape(1, 1, 20, 40)
+    assert Segmentation(logits, torch.zeros(1), torch.zeros(1)).peak == (799 + 798) / 2
+    assert Segmentation(torch.ones(2, 1, 3, 3), torch.zeros(2), torch.zeros(2)).peak.tolist() == [1, 1]

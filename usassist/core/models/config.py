@@ -1,6 +1,7 @@
 """What a model is made of, as `model.json` says it: encoder x adapter x head, preprocessing and calibration."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -63,15 +64,29 @@ class PreprocessConfig:
 class Calibration:
     """Chosen on validation data only: thresholds, and Platt scaling of the raw presence and quality logits.
 
-    `threshold` is on the pixel probability; below `presence_threshold` the answer is an empty mask.
+    `threshold` is on the pixel probability; below `presence_threshold` the answer is an empty mask. Presence is judged
+    from two witnesses, the presence logit and the peak of the mask's logits: each errs on other images.
     """
 
     threshold: float = 0.5
     presence_threshold: float = 0.5
     presence_scale: float = 1.0
+    presence_peak: float = 0.0
     presence_bias: float = 0.0
     quality_scale: float = 1.0
     quality_bias: float = 0.0
+
+    def presence(self, presence: float, *, peak: float) -> float:
+        """Return P(what was asked is in the image), 0 to 1, from the raw presence logit and the mask's peak logit."""
+        return _sigmoid(self.presence_scale * presence + self.presence_peak * peak + self.presence_bias)
+
+    def quality(self, quality: float) -> float:
+        """Return the Dice to expect where something is there, 0 to 1, from the raw quality logit."""
+        return _sigmoid(self.quality_scale * quality + self.quality_bias)
+
+
+def _sigmoid(value: float) -> float:
+    return 1 / (1 + math.exp(-min(60.0, max(-60.0, value))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,12 @@ class Segmentation:
     presence: Tensor
     quality: Tensor
 
+    @property
+    def peak(self) -> Tensor:
+        """Return the mean of the highest 1/400 of the mask's logits (B,): how sure the mask is of its core."""
+        flat = self.logits.float().flatten(1)
+        return flat.topk(max(1, flat.shape[1] // 400), dim=1).values.mean(1)
+
 
 class FilmSkipDecoder(nn.Module):
     """Climb from the deepest tap to the shallowest; a text embedding modulates every level.

@@ -125,9 +125,8 @@ class ClipMonaProposer:
         return np.asarray(1 / (1 + np.exp(-np.clip(logits, -_STEEPEST, _STEEPEST))), dtype=np.float32)
 
     def _confidence(self, out: "Segmentation") -> tuple[float, float]:
-        c = self._calibration
-        presence = _sigmoid(c.presence_scale * float(out.presence[0]) + c.presence_bias)
-        return presence, _sigmoid(c.quality_scale * float(out.quality[0]) + c.quality_bias)
+        presence = self._calibration.presence(float(out.presence[0]), peak=float(out.peak[0]))
+        return presence, self._calibration.quality(float(out.quality[0]))
 
 
 def scan_box(frame: Frame) -> Box:
@@ -140,10 +139,6 @@ def scan_box(frame: Frame) -> Box:
     ]
     usable = [box for box in boxes if not box.is_empty]
     return max(usable, key=lambda box: box.height * box.width) if usable else whole
-
-
-def _sigmoid(value: float) -> float:
-    return float(1 / (1 + np.exp(-np.clip(value, -60, 60))))
 
 
 def _build(options: BuildOptions) -> Proposer:

@@ -23,6 +23,7 @@ class _Raw:
 
     dice: Floats
     presence: Floats
+    peak: Floats
     quality: Floats
     shows: npt.NDArray[np.bool_]
 
@@ -37,61 +38,65 @@ def calibrate(
 ) -> Calibration:
     """Choose thresholds and fit Platt scalings on validation items.
 
-    The pixel threshold maximises the mean Dice of images that show something. The presence threshold maximises the
-    mean Dice over all images after the decision, so that an image called empty by mistake costs its whole Dice.
-    With fewer than 5 images that show something everything stays as in `start`, with fewer than 5 that show nothing its
-    presence part.
+    The pixel threshold maximises the mean Dice of images that show something. With fewer than 5 images that show
+    something everything stays as in `start`, with fewer than 5 that show nothing its presence part.
     """
     raw = _collect(model, items, config, device=device)
     if raw.shows.sum() < 5:
         return start
     best = int(np.argmax(raw.dice[raw.shows].mean(0)))
-    threshold, dice = float(_THRESHOLDS[best]), raw.dice[:, best]
-    q_scale, q_bias = fit_platt(raw.quality[raw.shows], dice[raw.shows])
+    dice = raw.dice[raw.shows, best]
+    q_scale, q_bias = fit_logistic(raw.quality[raw.shows, None], dice, prior=(1.0,))
+    found = replace(start, threshold=float(_THRESHOLDS[best]), quality_scale=q_scale, quality_bias=q_bias)
     if min(raw.shows.sum(), (~raw.shows).sum()) < 5:
-        return replace(start, threshold=threshold, quality_scale=q_scale, quality_bias=q_bias)
-    p_scale, p_bias = fit_platt(raw.presence, raw.shows.astype(np.float64))
-    presence = 1 / (1 + np.exp(-(p_scale * raw.presence + p_bias)))
-    return Calibration(
-        threshold, choose_presence_threshold(presence, dice, raw.shows), p_scale, p_bias, q_scale, q_bias
+        return found
+    witnesses = np.stack([raw.presence, raw.peak], axis=1)
+    p_scale, p_peak, p_bias = fit_logistic(witnesses, raw.shows.astype(np.float64), prior=(0.5, 0.5))
+    return replace(
+        found,
+        presence_threshold=presence_threshold(float(dice.mean())),
+        presence_scale=p_scale,
+        presence_peak=p_peak,
+        presence_bias=p_bias,
     )
 
 
-def choose_presence_threshold(presence: Floats, dice: Floats, shows: npt.NDArray[np.bool_]) -> float:
-    """Return the presence below which an answer is emptied: the middle of the best stretch of thresholds.
+def presence_threshold(dice: float) -> float:
+    """Return the presence above which keeping a mask has the higher expected Dice.
 
-    >>> choose_presence_threshold(np.array([.1, .9]), np.array([0., .8]), np.array([False, True]))
-    0.5
+    Keeping it earns presence x `dice`, emptying it earns 1 - presence; so the answer follows from calibrated presence
+    alone. A search for the best threshold on a few normal images would follow their noise instead.
+
+    >>> presence_threshold(1.0), round(presence_threshold(0.8), 3)
+    (0.5, 0.556)
     """
-    cuts = np.concatenate([[0.0], np.sort(presence), [1.0]])
-    middles = (cuts[:-1] + cuts[1:]) / 2
-    scores = np.array([np.where(presence >= m, dice * shows, ~shows).mean() for m in middles])
-    tied = middles[scores >= scores.max() - 1e-12]
-    return float(np.round(tied[np.argmin(np.abs(tied - 0.5))], 4))
+    return 1 / (1 + dice)
 
 
-def fit_platt(logits: Floats, target: Floats, *, steps: int = 50) -> tuple[float, float]:
-    """Fit target ~ sigmoid(scale * logit + bias) by Newton's method with a weak prior towards (1, 0).
+def fit_logistic(features: Floats, target: Floats, *, prior: tuple[float, ...], steps: int = 50) -> tuple[float, ...]:
+    """Fit target ~ sigmoid(features @ weights + bias) by Newton's method; returns the K weights, then the bias.
 
-    `target` is 0 to 1 (a Dice works too). The prior keeps separable data finite.
+    `features` (N, K), `target` (N,) 0 to 1 (a Dice works too). A weak prior pulls the weights towards `prior` and the
+    bias towards 0, which keeps separable data finite.
     """
-    weights, prior = np.array([1.0, 0.0]), 1.0
-    design = np.stack([logits, np.ones_like(logits)], axis=1)
+    towards = np.array([*prior, 0.0])
+    weights = towards.copy()
+    design = np.concatenate([features, np.ones((len(features), 1))], axis=1)
     for _ in range(steps):
         p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
-        gradient = design.T @ (p - target) + prior * (weights - np.array([1.0, 0.0]))
-        hessian = (design * (p * (1 - p))[:, None]).T @ design + prior * np.eye(2)
+        gradient = design.T @ (p - target) + (weights - towards)
+        hessian = (design * (p * (1 - p))[:, None]).T @ design + np.eye(len(weights))
         move = np.linalg.solve(hessian, gradient)
         weights = weights - np.clip(move, -2, 2)
         if np.abs(move).max() < 1e-9:
             break
-    return float(weights[0]), float(weights[1])
+    return tuple(float(weight) for weight in weights)
 
 
 @torch.inference_mode()
 def _collect(model: Segmenter, items: Sequence[Loaded], config: TrainConfig, *, device: torch.device) -> _Raw:
     model.eval()
-    dice, presence, quality, shows = [], [], [], []
+    dice, presence, peak, quality, shows = [], [], [], [], []
     for images, truth in eval_batches(items, config):
         out = model.decode(model.encode(images.to(device, memory_format=torch.channels_last)))
         logits = F.interpolate(out.logits.float(), size=truth.shape[-2:], mode="bilinear", align_corners=False)
@@ -103,14 +108,16 @@ def _collect(model: Segmenter, items: Sequence[Loaded], config: TrainConfig, *, 
         overlap = (found * target[:, None]).sum(2)
         dice.append(torch.where(total > 0, 2 * overlap / total.clamp_min(1), torch.ones_like(total)))
         presence.append(out.presence.float().cpu())
+        peak.append(out.peak.cpu())
         quality.append(out.quality.float().cpu())
         shows.append(target.any(1))
     if not dice:
         empty = np.zeros(0)
-        return _Raw(np.zeros((0, len(_THRESHOLDS))), empty, empty, np.zeros(0, dtype=np.bool_))
+        return _Raw(np.zeros((0, len(_THRESHOLDS))), empty, empty, empty, np.zeros(0, dtype=np.bool_))
     return _Raw(
         torch.cat(dice).double().numpy(),
         torch.cat(presence).double().numpy(),
+        torch.cat(peak).double().numpy(),
         torch.cat(quality).double().numpy(),
         torch.cat(shows).numpy(),
     )

@@ -4,8 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from usassist.core.data.pairing import without_suffix
 from usassist.core.domain import Source
 from usassist.core.errors import ReadError, UsassistError
 
@@ -63,7 +64,7 @@ def plan_names(inputs: Sequence[Input]) -> list[str]:
     meet (`a.png` and `a.dcm`, or a still `a_0000.png` beside a cine `a.dcm`), each keeps its suffix. Where two
     INPUTs hold the same relative path, the name of the folder above comes first, then a number.
     """
-    short = [_without_suffix(item.source.relative) for item in inputs]
+    short = [without_suffix(item.source.relative) for item in inputs]
     cines = [not item.source.relative.lower().endswith(_ALWAYS_STILL) for item in inputs]
     cine_names = {(item.given, name.casefold()) for item, name, cine in zip(inputs, short, cines, strict=True) if cine}
     places = [_place(item.given, name, cine_names) for item, name in zip(inputs, short, strict=True)]
@@ -103,14 +104,6 @@ class _Taken:
     def _meets(self, folded: str, *, cine: bool) -> bool:
         is_frame_of_another = _CINE_INDEX.sub("", folded) in self._cines
         return folded in self._names or is_frame_of_another or (cine and folded in self._without_index)
-
-
-def _without_suffix(relative: str) -> str:
-    path = PurePosixPath(relative)
-    if path.name.lower().endswith(".nii.gz"):
-        return relative[: -len(".nii.gz")]
-    # A DICOM UID is a name full of dots; ".113" is its last number, not a suffix.
-    return relative if not path.suffix or path.suffix[1:].isdigit() else relative[: -len(path.suffix)]
 
 
 def _place(given: Path, name: str, cines: set[tuple[Path, str]]) -> tuple[Path, str]:

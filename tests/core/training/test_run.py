@@ -86,7 +86,7 @@ def test_p_n4_what_was_trained_is_what_runs_also_from_another_model(recipe, disc
     first = train_segment(recipe, [discs], tmp_path / "a", overrides=[*quick, "epochs=1"], device="cpu")
     overrides = [*quick, "epochs=1", f'start_from="{first.folder}"', "preprocess.size=96", "preprocess.mean=0.4"]
     second = train_segment(recipe, [discs], tmp_path / "b", overrides=overrides, device="cpu")
-    assert ModelConfig.read(second.folder).preprocess == PreprocessConfig(96, 0.4, 0.5)
+    assert ModelConfig.read(second.folder).preprocess == PreprocessConfig(96, (0.4,), (0.5,))
 
 
 def test_few_images_keep_the_calibration_of_the_model_they_start_from(recipe, discs, quick, tmp_path) -> None:

@@ -21,43 +21,75 @@ ENCODER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MOST_BYTES = 4 * 2**20
 
 
+Task = Literal["segment", "classify", "embed"]
+
+
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
-    """The two towers: an open_clip configuration by name, the feature taps, and the compact vocabulary.
+    """The two towers: an open_clip configuration by name, the feature taps, the compact vocabulary, and the base.
 
-    `taps` are stage indices of a convolutional trunk or block indices of a ViT. `vocabulary` lists the CLIP BPE ids
-    that have a row of their own; empty means the encoder's full vocabulary.
+    `taps` are stage indices of a convolutional trunk or block indices of a ViT, from 0. `vocabulary` lists the CLIP BPE
+    ids that have a row of their own; empty means the encoder's full vocabulary. `base` names the model whose towers
+    these are (a name of `usassist models list` or a folder) and `base_hash` is the SHA-256 of that model's weights: the
+    model's own file then holds only what differs, adapters and heads. Without a base it holds everything.
     """
 
     open_clip: str
     taps: tuple[int, ...]
     vocabulary: tuple[int, ...] = ()
+    base: str = ""
+    base_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterConfig:
-    """The adapters in the image tower."""
+    """What may learn inside the image tower.
 
-    kind: Literal["mona", "none"] = "mona"
+    Mona: `placement` "both" is the publication's (after the attention and after the MLP of each block, with `shared`
+    one adapter for the two), "end" one behind each block, "stages" one behind each stage of a trunk that is no ViT.
+    LoRA: `rank` and `alpha` on the attention's projections. "full": the blocks themselves. `layers` chooses blocks or
+    stages by index from 0; empty means all of them.
+    """
+
+    kind: Literal["mona", "lora", "full", "none"] = "mona"
+    placement: Literal["both", "end", "stages"] = "end"
+    variant: Literal["baseline", "noise_gated", "frequency", "hybrid"] = "baseline"
+    shared: bool = False
     bottleneck: int = 64
     dropout: float = 0.1
+    rank: int = 16
+    alpha: float = 32.0
+    layers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class HeadConfig:
-    """The segmentation head; `widths` from the second-deepest tap to the shallowest."""
+    """What reads the features.
 
-    kind: Literal["film_skip"] = "film_skip"
+    For masks: "film_skip" and "unet" climb over all taps (`widths` from the second-deepest tap to the shallowest),
+    "pyramid" is NextGen-UIA's (`width` channels, `fusion`), "clipseg" is CLIPSeg's (`width` is its reduced size, 64).
+    For classes: "pooled" is linear on the pooled, fused taps of the pyramid with `hidden` units before it (0: none).
+    "none" is a pair of towers without a head.
+    """
+
+    kind: Literal["film_skip", "unet", "pyramid", "clipseg", "pooled", "none"] = "film_skip"
     widths: tuple[int, ...] = (96, 64, 48, 32)
+    width: int = 512
+    fusion: Literal["sequential", "parallel"] = "sequential"
+    hidden: int = 0
+    dropout: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class PreprocessConfig:
-    """How a grey image becomes the input: squashed to `size` x `size`, scaled to 0..1, then (x - mean) / std."""
+    """How an image becomes the input: grey, squashed to `size` x `size`, scaled to 0..1, then (x - mean) / std.
+
+    `mean` and `std` are one number, or three for the copies of the grey value that stand for red, green and blue.
+    """
 
     size: int = 256
-    mean: float = 0.5
-    std: float = 0.5
+    mean: tuple[float, ...] = (0.5,)
+    std: tuple[float, ...] = (0.5,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +123,17 @@ def _sigmoid(value: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """Everything needed to rebuild a model around its weights."""
+    """Everything needed to rebuild a model around its weights.
+
+    `task` says what it answers with: masks, class probabilities, or embeddings only. `classes` are the objects of an
+    index mask, in the order of its values from 1 (none: one object), or the classes of a classifier.
+    """
 
     name: str
     title: str
     encoder: EncoderConfig
+    task: Task = "segment"
+    classes: tuple[str, ...] = ()
     adapter: AdapterConfig = AdapterConfig()
     head: HeadConfig = HeadConfig()
     preprocess: PreprocessConfig = PreprocessConfig()
@@ -151,6 +189,8 @@ def _check_ranges(config: ModelConfig, where: str) -> None:
             f"{config.encoder.open_clip!r}."
         )
     calibration, preprocess = config.calibration, config.preprocess
+    if len(preprocess.mean) not in (1, 3) or len(preprocess.std) not in (1, 3):
+        raise ModelError(f"{where}: preprocess.mean and preprocess.std are one number or three.")
     for name, value, low, high in (
         *(("encoder.taps", tap, 0, 255) for tap in config.encoder.taps),
         *(("head.widths", width, 1, 4096) for width in config.head.widths),
@@ -159,7 +199,14 @@ def _check_ranges(config: ModelConfig, where: str) -> None:
         ("adapter.bottleneck", config.adapter.bottleneck, 1, 4096),
         ("adapter.dropout", config.adapter.dropout, 0.0, 0.99),
         ("preprocess.size", preprocess.size, 16, 2048),
-        ("preprocess.std", preprocess.std, 1e-6, 1e6),
+        *(("preprocess.std", std, 1e-6, 1e6) for std in preprocess.std),
+        *(("adapter.layers", layer, 0, 255) for layer in config.adapter.layers),
+        ("adapter.rank", config.adapter.rank, 1, 4096),
+        ("adapter.alpha", config.adapter.alpha, 0.0, 1e6),
+        ("head.width", config.head.width, 1, 8192),
+        ("head.hidden", config.head.hidden, 0, 8192),
+        ("head.dropout", config.head.dropout, 0.0, 0.99),
+        ("the number of classes", len(config.classes), 0, 254),
         ("calibration.threshold", calibration.threshold, 0.0, 1.0),
         ("calibration.presence_threshold", calibration.presence_threshold, 0.0, 1.0),
     ):

@@ -20,5 +20,6 @@ def resize_grey(grey: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]
 
 def to_tensor(images: Sequence[npt.NDArray[np.uint8]], config: PreprocessConfig) -> Tensor:
     """Normalise size x size uint8 images to (B, 3, size, size) float32."""
-    stack = torch.from_numpy(np.stack(images)).float().div_(255.0).sub_(config.mean).div_(config.std)
-    return stack[:, None].expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+    stack = torch.from_numpy(np.stack(images)).float().div_(255.0)[:, None].expand(-1, 3, -1, -1)
+    mean, std = (torch.tensor(values)[:, None, None] for values in (config.mean, config.std))
+    return ((stack - mean) / std).contiguous(memory_format=torch.channels_last)

@@ -41,6 +41,8 @@ def _value(kind: Any, value: object, *, where: str, error: type[UsassistError]) 
         return build_record(kind, value, where=where, error=error)
     origin = get_origin(kind)
     if origin is tuple:
+        if _is_number(value) and get_args(kind)[0] in (int, float):
+            value = (value,)  # one number is a list of one, as older files write it
         if not isinstance(value, list | tuple):
             raise error(f"{where} must be a list, found {_shown(value)}.")
         return tuple(_value(get_args(kind)[0], item, where=where, error=error) for item in value)

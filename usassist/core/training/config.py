@@ -99,7 +99,7 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         ("threads", config.threads, 0, 1024),
         ("seed", config.seed, 0, 2**31),
         ("preprocess.size", config.preprocess.size, 32, 2048),
-        ("preprocess.std", config.preprocess.std, 1e-6, 1e6),
+        *(("preprocess.std", std, 1e-6, 1e6) for std in config.preprocess.std),
         ("prompts.without", config.prompts.without, 0.0, 1.0),
         ("prompts.without + prompts.wrong", config.prompts.without + config.prompts.wrong, 0.0, 1.0),
     ):

@@ -49,7 +49,7 @@ def test_a_folder_without_description_is_no_model(tmp_path) -> None:
         ("preprocess", "std", 0, "preprocess.std"),
         ("calibration", "threshold", float("nan"), "finite"),
         ("calibration", "presence_threshold", 7.0, "between 0 and 1"),
-        ("adapter", "kind", "lora", "one of mona, none"),
+        ("adapter", "kind", "prefix", "one of mona, lora, full, none"),
         ("adapter", "bottleneck", True, "whole number"),
         ("head", "widths", [10**9], "between 1 and 4096"),
         ("head", "widths", "wide", "a list"),

@@ -132,14 +132,14 @@ class ModelConfig:
     name: str
     title: str
     encoder: EncoderConfig
-    task: Task = "segment"
-    classes: tuple[str, ...] = ()
     adapter: AdapterConfig = AdapterConfig()
     head: HeadConfig = HeadConfig()
     preprocess: PreprocessConfig = PreprocessConfig()
     calibration: Calibration = Calibration()
     target: str = "breast_lesion"
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    task: Task = "segment"
+    classes: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return the text of `model.json`."""

@@ -13,7 +13,7 @@ from usassist.core.domain.frame import Source
 from usassist.core.errors import ReadError
 from usassist.core.geometry.cv import cv2
 from usassist.core.io.display import to_grey8
-from usassist.core.io.open_study import open_source
+from usassist.core.io.open_study import find_sources, open_source
 
 SourceOf = Callable[[Path], Source]
 RNG = np.random.default_rng(3)
@@ -282,3 +282,12 @@ def test_real_images_are_read_exactly(data_root: Path, source_of: SourceOf) -> N
     frame = open_source(source_of(path)).frame(0)
     theirs = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(frame.pixels, theirs if theirs.ndim == 2 else theirs[:, :, 2::-1])
+
+
+@pytest.mark.data
+def test_a_colour_profile_is_no_noise_on_stderr(data_root, capfd) -> None:
+    for path in sorted((data_root / "breast" / "images").iterdir())[:40]:
+        reader = open_source(find_sources(path)[0])
+        reader.frame(0)
+        reader.close()
+    assert capfd.readouterr().err == ""

@@ -86,7 +86,7 @@ class ImageReader:
         data = self._data if self._data is not None else _read(source)
         with reading(source, "the image", also=_CV_ERRORS):
             if data[:8] == headers.PNG_MAGIC:
-                _check_png_sums(data)
+                data = _checked_png(data)
             decoded = _decode(data, page.index, is_stack=self._data is not None)
             if decoded is None:
                 raise ReadError(
@@ -158,17 +158,26 @@ def _check_page(source: Source, page: TiffPage) -> None:
         )
 
 
-def _check_png_sums(data: bytes) -> None:
-    """Raise ValueError where a chunk does not match its check sum: the decoder would hand out what it could guess."""
+def _checked_png(data: bytes) -> bytes:
+    """Return the PNG without its colour profile; raises ValueError where a chunk does not match its check sum.
+
+    The decoder would hand out what it could guess of a damaged chunk. It never applies a profile (stored values stay),
+    but complains about some on stderr.
+    """
     at = len(headers.PNG_MAGIC)
+    kept = [data[:at]]
     while at < len(data):
         end = at + 8 + int.from_bytes(data[at : at + 4], "big")
-        critical = data[at + 4 : at + 5].isupper()
+        kind = data[at + 4 : at + 8]
+        critical = kind[:1].isupper()
         if critical and zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
             raise ValueError(f"the check sum of the PNG chunk at byte {at} does not match")
-        if data[at + 4 : at + 8] == b"IEND":
-            return
+        if kind != b"iCCP":
+            kept.append(data[at : end + 4])
+        if kind == b"IEND":
+            break
         at = end + 4
+    return b"".join(kept)
 
 
 def _decode(data: bytes, page: int, *, is_stack: bool) -> Pixels | None:

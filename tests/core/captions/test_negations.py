@@ -1,0 +1,35 @@
+import doctest
+
+import pytest
+
+from usassist.core.captions import negations as module
+from usassist.core.captions.negations import negated
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("no calcifications", ["calcification"]),
+        ("no calcification, shadowing or vascularity", ["calcification", "shadow", "vascularity"]),
+        ("no calcification, posterior shadowing", ["calcification"]),
+        ("no shadowing and regular margins", ["shadow"]),
+        ("no evidence of a mass in the left breast", ["mass"]),
+        ("hilum absent", ["hilum"]),
+        ("absence of the hilum", ["hilum"]),
+        ("posterior features: none", ["feature"]),
+        ("calcifications no", ["calcification"]),
+        ("shadowing is not seen", ["shadow"]),
+        ("not circumscribed - angular", ["circumscribed"]),
+        ("non-parallel and non-mass", ["parallel", "mass"]),
+        ("cannot be excluded", ["excluded"]),
+        ("no more than 3 cm", []),
+        ("notable noise in a nodule", []),
+        ("", []),
+    ],
+)
+def test_what_is_denied(text: str, words: list[str]) -> None:
+    assert [word for _, word in negated(text)] == words
+
+
+def test_examples() -> None:
+    assert doctest.testmod(module).failed == 0

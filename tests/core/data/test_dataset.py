@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from usassist.core.data.dataset import fingerprint, load, union_truth, with_splits
-from usassist.core.domain import Mask
-from usassist.core.errors import ExchangeError, TrainingError, UsassistError
+from usassist.core.data import frames
+from usassist.core.data.dataset import fingerprint, load, open_frames, with_splits
+from usassist.core.errors import ExchangeError, ReadError, TrainingError
 from usassist.core.geometry.cv import cv2
 
 
@@ -217,14 +217,6 @@ def test_the_fingerprint_ignores_order_and_notices_content(tmp_path) -> None:
     assert fingerprint(examples) == fingerprint(examples[::-1]) != fingerprint(examples[:2])
 
 
-def test_union_of_regions() -> None:
-    a, b = np.zeros((4, 4), dtype=bool), np.zeros((4, 4), dtype=bool)
-    a[0, 0], b[3, 3] = True, True
-    assert union_truth([Mask.from_array(a), Mask.from_array(b)], (4, 4)).sum() == 2
-    with pytest.raises(UsassistError, match="does not fit"):
-        union_truth([Mask.from_array(a)], (5, 5))
-
-
 def test_the_sample_is_a_dataset_of_a_still_and_a_cine(sample_dir) -> None:
     examples = load(sample_dir)
     assert [e.frame for e in examples if e.source.relative.endswith(".dcm")] == list(range(60))
@@ -251,3 +243,48 @@ def test_busi_as_published(data_root) -> None:
 def test_hc18_has_spacing_in_mm(data_root) -> None:
     example = load(data_root / "hc18")[0]
     assert example.spacing_mm == (0.144144, 0.144033)
+
+
+class _Opened:
+    """Counts how often a file is opened and closed."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.opened: list[str] = []
+        self.closed = 0
+        whole = frames.open_source
+
+        def open_source(source):
+            self.opened.append(source.relative)
+            reader = whole(source)
+            close = reader.close
+
+            def closing() -> None:
+                self.closed += 1
+                close()
+
+            monkeypatch.setattr(reader, "close", closing, raising=False)
+            return reader
+
+        monkeypatch.setattr(frames, "open_source", open_source)
+
+
+def test_a_cine_is_opened_once_for_all_of_its_frames(sample_dir, monkeypatch) -> None:
+    examples = load(sample_dir)
+    counted = _Opened(monkeypatch)
+    read = list(open_frames([*examples[:4], *examples[-2:]]))
+    assert counted.opened == ["breast_cine.dcm", "linear_lesions.png"]
+    assert counted.closed == 2
+    assert [example.key for example, _ in read] == [e.key for e in [*examples[:4], *examples[-2:]]]
+    for example, grey in read:
+        assert np.array_equal(grey, example.read_grey())
+
+
+def test_a_file_that_cannot_be_read_is_told_and_left_out(tmp_path) -> None:
+    folder = _write(tmp_path / "d")
+    (folder / "images" / "b.png").write_bytes(b"no image")
+    failed: list[str] = []
+    read = [e.key for e, _ in open_frames(load(folder), on_error=lambda e, error: failed.append(f"{e.key}: {error}"))]
+    assert read == ["d/a.png", "d/c.png"]
+    assert len(failed) == 1 and failed[0].startswith("d/b.png: ")
+    with pytest.raises(ReadError):
+        list(open_frames(load(folder)))

@@ -68,3 +68,16 @@ def test_an_annotation_of_an_image_that_is_not_listed_is_a_sentence(project) -> 
     store.save_annotation(project, Annotation("gone-00000000_00000", "ann", SHAPE, (), "accepted"))
     with pytest.raises(TrainingError, match="lists no such image"):
         load(project.root)
+
+
+def test_the_objects_are_the_labels_that_accepted_frames_carry(project) -> None:
+    _save(project, 0, _region("r1", "lesion", 2))
+    assert [e.objects for e in load(project.root)] == [("lesion",)]
+    _save(project, 1, _region("r1", "structure", 10), _region("r2", "lesion", 2))
+    _save(project, 2, _region("r1", "structure", 10))
+    first, both = load(project.root)
+    assert first.objects == both.objects == ("lesion", "structure")
+    index = both.read_classes(SHAPE)
+    assert (index[2:4, 3:9] == 1).all() and (index[10:12, 3:9] == 2).all() and np.count_nonzero(index) == 24
+    assert both.read_truth(SHAPE).sum() == 12  # the target of one-object training is unchanged
+    assert len(load(project.root, every_object=True)) == 3

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from usassist.core.domain import Mask
 from usassist.core.errors import ExchangeError
 from usassist.core.exchange import png_mask
-from usassist.core.exchange.png_mask import read_mask
+from usassist.core.exchange.png_mask import MaskValues, mask_values, read_index, read_mask
 from usassist.core.geometry.cv import cv2
 from usassist.core.project.png import join_chunks
 
@@ -172,6 +172,90 @@ def test_a_photograph_is_no_mask(tmp_path: Path) -> None:
     two = np.where(BLOB[..., None], np.uint8([1, 2, 3]), np.uint8([255, 0, 0]))
     with pytest.raises(ExchangeError, match="its background is unknown"):
         read_mask(save(tmp_path / "b.png", two))
+
+
+def _three(values: tuple[int, ...]) -> np.ndarray:
+    indices = np.zeros((20, 40), np.uint8)
+    for n, value in enumerate(values):
+        indices[4:16, 8 * n : 8 * n + 8] = value
+    return indices
+
+
+@pytest.mark.parametrize("values", [(0, 1, 2), (0, 3, 7, 90), (0, 85, 170, 255)])
+def test_p_n8_an_index_map_keeps_its_indices(tmp_path: Path, values: tuple[int, ...]) -> None:
+    indices = _three(values)
+    assert np.array_equal(read_index(save(tmp_path / "a.png", indices)), indices)
+    assert mask_values(tmp_path / "a.png") == MaskValues(values[1:], several=True)
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_p_n8_a_palette_keeps_its_indices_whatever_its_colours(tmp_path: Path, bits: int) -> None:
+    indices = _three((0, 1, 3))
+    path = save_indexed(tmp_path / "a.png", indices, bytes(3 * 2**bits), bits=bits)
+    assert np.array_equal(read_index(path), indices)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (0, 255), (1, 2), (0, 100)])
+def test_p_n8_two_values_are_one_object_whatever_they_are(tmp_path: Path, low: int, high: int) -> None:
+    path = save(tmp_path / "a.png", np.where(BLOB, high, low).astype(np.uint8))
+    assert np.array_equal(read_index(path), BLOB.astype(np.uint8))
+    assert not mask_values(path).several
+
+
+def test_p_n8_grey_edges_and_lossy_files_are_one_object(tmp_path: Path) -> None:
+    grey = cv2.GaussianBlur(BLOB.astype(np.uint8) * 255, (5, 5), 1)
+    for name in ("a.png", "a.jpg"):
+        path = save(tmp_path / name, grey)
+        assert np.array_equal(read_index(path), read_mask(path).astype(np.uint8))
+        assert mask_values(path) == MaskValues((), several=False)
+
+
+def test_p_n8_colours_count_in_the_order_of_red_green_blue(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.png", _in_colours())
+    index = read_index(path)
+    assert [int(index[r, 10]) for r in (3, 8, 13, 18)] == [3, 1, 2, 0]
+    assert mask_values(path) == MaskValues(((0, 0, 200), (0, 128, 0), (128, 0, 0)), several=True)
+
+
+def _in_colours() -> np.ndarray:
+    """Return a mask of three bands, stored as blue, green, red: red 128, blue 200, green 128."""
+    colours = np.zeros((20, 30, 3), np.uint8)
+    colours[2:6], colours[7:11], colours[12:16] = (0, 0, 128), (200, 0, 0), (0, 128, 0)
+    return colours
+
+
+def test_one_table_of_values_reads_every_file_alike(tmp_path: Path) -> None:
+    """A file that shows only the third object has two values; it is the third object all the same."""
+    path = save(tmp_path / "a.png", np.where(BLOB, 7, 0).astype(np.uint8))
+    assert np.array_equal(read_index(path, values={2: 1, 5: 2, 7: 3}), BLOB * np.uint8(3))
+    with pytest.raises(ExchangeError, match=r"holds the value 7, which names no object; expected 2, 5"):
+        read_index(path, values={2: 1, 5: 2})
+    colour = save(tmp_path / "b.png", np.where(BLOB[..., None], np.uint8([0, 0, 128]), np.uint8(0)))
+    assert np.array_equal(read_index(colour, values={(128, 0, 0): 4, (0, 9, 0): 1}), BLOB * np.uint8(4))
+    assert read_index(save(tmp_path / "c.png", BLOB * np.uint8(0)), values={(128, 0, 0): 4}).max() == 0
+    with pytest.raises(ExchangeError, match="has colours, but the objects of its dataset are grey values"):
+        read_index(save(tmp_path / "d.png", _in_colours()), values={1: 1, 2: 2})
+
+
+def test_a_palette_is_read_by_its_colours_where_they_are_named(tmp_path: Path) -> None:
+    path = save_indexed(tmp_path / "a.png", np.where(BLOB, 2, 0).astype(np.uint8), bytes([0, 0, 0, 1, 1, 1, 128, 0, 0]))
+    assert np.array_equal(read_index(path, values={(128, 0, 0): 2}), BLOB * np.uint8(2))
+    assert np.array_equal(read_index(path, values={2: 5}), BLOB * np.uint8(5))
+
+
+def test_what_cannot_be_told_apart_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExchangeError, match="compressed with loss"):
+        read_index(save(tmp_path / "a.jpg", BLOB.astype(np.uint8) * 255), values={1: 1, 2: 2})
+    wide = _three((0, 1, 2)).astype(np.uint16) * 300
+    with pytest.raises(ExchangeError, match="index 600; at most 255"):
+        read_index(save(tmp_path / "b.png", wide))
+    assert set(np.unique(read_index(tmp_path / "b.png", values={300: 1, 600: 2}))) == {0, 1, 2}
+
+
+def test_the_sample_tells_six_lesions_apart(sample_dir: Path) -> None:
+    index = read_index(sample_dir / "class_masks" / "linear_lesions.png")
+    assert set(np.unique(index)) == set(range(7))
+    assert np.array_equal(index > 0, read_mask(sample_dir / "masks" / "linear_lesions.png", shape=index.shape))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])

@@ -16,7 +16,9 @@ COMMANDS = {
     "info": "say what files hold: frames, size, calibration, frame time",
     "propose": "write a mask for every frame, with an engine",
     "evaluate": "score an engine, or masks, against the truth",
+    "data": "check a dataset: counts, and what crosses its splits",
     "models": "list, show and add models",
+    "captions": "check, refine and write the captions of images",
     "doctor": "check this machine: versions, device, codecs, models",
 }
 """Command name to one line; the module of the same name in this room is imported only where it is asked for."""

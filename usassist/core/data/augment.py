@@ -1,22 +1,38 @@
-"""Joint augmentation of a grey image and its mask, in one resampling, with cv2.
+"""Joint augmentation of a grey image and its mask, in one resampling, with cv2; each operation is switched alone.
 
-No vertical flip: it would put the skin below and turn shadows upward, which no scanner does.
+Off unless asked for are three that NextGen-UIA draws as often as the others: a vertical flip puts the skin below and
+turns shadows upward, which no scanner does; solarising makes fluid white and walls black, so that a cyst looks solid;
+posterising replaces the speckle that tells tissues apart by steps.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from usassist.core.data import artefacts, tone
+from usassist.core.data.warp import Warp, random_bend
+from usassist.core.errors import TrainingError
 from usassist.core.geometry.cv import cv2
 
 Grey = npt.NDArray[np.uint8]
-Bool = npt.NDArray[np.bool_]
+MaskT = TypeVar("MaskT", npt.NDArray[np.bool_], npt.NDArray[np.uint8])
+
+_MOST = {"rotate_deg": 180.0, "scale": 2.0, "aspect": 2.0, "gamma": 3.0, "contrast": 3.0, "depth_gain": 3.0}
+"""How strong an operation may be whose strength is no probability or fraction."""
 
 
 @dataclass(frozen=True, slots=True)
 class AugmentConfig:
-    """Strengths; 0 switches an operation off. Angles in degrees, the rest as fractions or probabilities."""
+    """How much of each operation; 0 switches it off, and what is off draws no random number.
+
+    Strengths are the largest change to either side: `rotate_deg` in degrees; `scale`, `aspect`, `gamma`, `contrast`
+    and `depth_gain` as exponents of e; `shift` and `elastic` (0.01 is mild) as fractions of the size; `gain` as a
+    fraction of the full range, `sharpness` of the detail. The others are the probability that it is done at all.
+    `shadow`, `attenuation`, `haze` and `speckle` are ultrasound's own; `calipers` and `text` are what scanners burn in.
+    """
 
     flip: float = 0.5
     rotate_deg: float = 20.0
@@ -29,16 +45,43 @@ class AugmentConfig:
     speckle: float = 0.3
     depth_gain: float = 0.3
     shadow: float = 0.1
+    elastic: float = 0.0
+    gain: float = 0.0
+    sharpness: float = 0.0
+    autocontrast: float = 0.0
+    equalise: float = 0.0
+    attenuation: float = 0.0
+    haze: float = 0.0
+    calipers: float = 0.0
+    text: float = 0.0
+    vertical_flip: float = 0.0
+    posterise: float = 0.0
+    solarise: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value, most = getattr(self, field.name), _MOST.get(field.name, 1.0)
+            if not (math.isfinite(value) and 0 <= value <= most):
+                raise TrainingError(f"augment.{field.name} is {value}; expected 0 (off) to {most:g}.")
 
 
-def augment(grey: Grey, mask: Bool, *, size: int, config: AugmentConfig, rng: np.random.Generator) -> tuple[Grey, Bool]:
-    """Return a random view of an HxW image and its mask, both size x size; the two stay aligned."""
-    matrix = _warp_matrix(grey.shape[0], grey.shape[1], size=size, config=config, rng=rng)
-    shrink = min(size / grey.shape[0], size / grey.shape[1])
-    source = cv2.GaussianBlur(grey, (0, 0), 0.35 / shrink) if shrink < 0.7 else grey
-    warped = cv2.warpAffine(source, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    inside = cv2.warpAffine(mask.view(np.uint8), matrix, (size, size), flags=cv2.INTER_NEAREST)
-    return _intensity(np.asarray(warped, dtype=np.uint8), config=config, rng=rng), inside.astype(np.bool_)
+def augment(
+    grey: Grey, mask: MaskT, *, size: int, config: AugmentConfig, rng: np.random.Generator
+) -> tuple[Grey, MaskT]:
+    """Return a random view of an HxW image and its mask, both size x size; the two stay aligned.
+
+    The mask is bool, or uint8 indices of objects, and stays what it is.
+    """
+    warp = random_warp((grey.shape[0], grey.shape[1]), size=size, config=config, rng=rng)
+    view, moved = warp.pair(grey, mask.view(np.uint8))
+    return _intensity(view, config=config, rng=rng), moved.astype(mask.dtype, copy=False)
+
+
+def random_warp(shape: tuple[int, int], *, size: int, config: AugmentConfig, rng: np.random.Generator) -> Warp:
+    """Return a random view of an image of (rows, columns): squashed to size x size, then what `config` allows."""
+    matrix = _warp_matrix(*shape, size=size, config=config, rng=rng)
+    bend = random_bend(size, strength=config.elastic, rng=rng) if config.elastic > 0 else None
+    return Warp(matrix, size, bend)
 
 
 def _warp_matrix(
@@ -49,36 +92,64 @@ def _warp_matrix(
     stretch = np.exp(rng.uniform(-config.aspect, config.aspect) / 2)
     angle = np.deg2rad(rng.uniform(-config.rotate_deg, config.rotate_deg))
     mirror = -1.0 if rng.random() < config.flip else 1.0
+    upside_down = -1.0 if config.vertical_flip > 0 and rng.random() < config.vertical_flip else 1.0
     squash = np.diag([size / cols, size / rows])
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    linear = turn @ np.diag([mirror * zoom * stretch, zoom / stretch]) @ squash
+    linear = turn @ np.diag([mirror * zoom * stretch, upside_down * zoom / stretch]) @ squash
     centre = np.array([(cols - 1) / 2, (rows - 1) / 2])
     target = (size - 1) / 2 + size * rng.uniform(-config.shift, config.shift, size=2)
     return np.hstack([linear, (target - linear @ centre)[:, None]])
 
 
 def _intensity(grey: Grey, *, config: AugmentConfig, rng: np.random.Generator) -> Grey:
-    x = grey.astype(np.float32) / 255.0
-    x = np.power(x, np.float32(np.exp(rng.uniform(-config.gamma, config.gamma))))
-    gain = np.float32(np.exp(rng.uniform(-config.contrast, config.contrast)))
-    x = x * gain + np.float32(rng.uniform(-0.5, 0.5) * config.contrast * 0.4)
+    """Change the grey values in the order in which they come about: the tissue, the receiver, the screen, the pen."""
+    x = _toned(_remapped(grey, config=config, rng=rng), config=config, rng=rng)
     depth = np.linspace(-1, 1, x.shape[0], dtype=np.float32)[:, None]
     x = x * np.exp(depth * np.float32(rng.uniform(-config.depth_gain, config.depth_gain)))
     if rng.random() < config.shadow:
-        x = x * _shadow(x.shape[0], x.shape[1], rng=rng)
+        x = x * artefacts.shadow(x.shape[0], x.shape[1], rng=rng)
+    if _drawn(config.attenuation, rng):
+        x = artefacts.attenuate(x, rng=rng)
     if rng.random() < config.blur:
         x = cv2.GaussianBlur(x, (0, 0), float(rng.uniform(0.4, 1.3)))
+    if config.sharpness > 0:
+        x = tone.sharpen(x, factor=1 + rng.uniform(-config.sharpness, config.sharpness))
     if rng.random() < config.speckle:
-        noise = rng.standard_normal(x.shape, dtype=np.float32)
-        grain = cv2.GaussianBlur(noise, (0, 0), float(rng.uniform(0.5, 1.2)))
-        x = x * (1 + np.float32(rng.uniform(0.1, 0.4)) * grain / max(float(grain.std()), 1e-6) * 0.5)
-    return np.asarray(np.clip(x * 255.0 + 0.5, 0, 255), dtype=np.uint8)
+        x = artefacts.speckle(x, rng=rng)
+    if _drawn(config.haze, rng):
+        x = artefacts.haze(x, rng=rng)
+    shown = np.asarray(np.clip(x * 255.0 + 0.5, 0, 255), dtype=np.uint8)
+    if _drawn(config.calipers, rng):
+        artefacts.draw_calipers(shown, rng=rng)
+    if _drawn(config.text, rng):
+        artefacts.draw_text(shown, rng=rng)
+    return shown
 
 
-def _shadow(rows: int, cols: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Return a soft dark band that falls from a random depth, as behind calcium or a rib."""
-    centre, width = rng.uniform(0, cols), rng.uniform(0.03, 0.15) * cols
-    across = np.exp(-0.5 * ((np.arange(cols) - centre) / width) ** 2)
-    start = rng.uniform(0, 0.6) * rows
-    along = 1 / (1 + np.exp(-(np.arange(rows) - start) / (0.03 * rows)))
-    return np.asarray(1 - rng.uniform(0.3, 0.7) * along[:, None] * across[None, :], dtype=np.float32)
+def _remapped(grey: Grey, *, config: AugmentConfig, rng: np.random.Generator) -> Grey:
+    """Apply what maps stored values to stored values."""
+    if _drawn(config.autocontrast, rng):
+        grey = tone.autocontrast(grey)
+    if _drawn(config.equalise, rng):
+        grey = tone.equalise(grey)
+    if _drawn(config.posterise, rng):
+        grey = tone.posterise(grey, bits=int(rng.integers(4, 8)))
+    if _drawn(config.solarise, rng):
+        grey = tone.solarise(grey, threshold=int(rng.integers(128, 256)))
+    return grey
+
+
+def _toned(grey: Grey, *, config: AugmentConfig, rng: np.random.Generator) -> tone.Float:
+    """Return the image as float32 from 0 to 1 with its gamma, contrast and gain, by a table of the 256 values."""
+    table = np.arange(256, dtype=np.uint8).astype(np.float32) / 255.0
+    table = np.power(table, np.float32(np.exp(rng.uniform(-config.gamma, config.gamma))))
+    factor = np.float32(np.exp(rng.uniform(-config.contrast, config.contrast)))
+    table = table * factor + np.float32(rng.uniform(-0.5, 0.5) * config.contrast * 0.4)
+    if config.gain > 0:
+        table = table + np.float32(rng.uniform(-config.gain, config.gain))
+    return np.asarray(cv2.LUT(grey, table), dtype=np.float32)
+
+
+def _drawn(probability: float, rng: np.random.Generator) -> bool:
+    """Return whether an operation is done; one that is off draws nothing, so that all others stay as they were."""
+    return probability > 0 and rng.random() < probability

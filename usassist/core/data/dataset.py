@@ -3,82 +3,39 @@
 import hashlib
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-
-from usassist.core.data.labels import Row, match_rows, read_labels
-from usassist.core.data.pairing import pair_masks
+from usassist.core.data.example import Example
+from usassist.core.data.frames import open_frames
+from usassist.core.data.layouts import examples_of
+from usassist.core.data.project_examples import project_examples
 from usassist.core.data.splits import Split, joined, split_of_group, strictest, with_both_sides
-from usassist.core.domain import Mask, Source
-from usassist.core.errors import ReadError, TrainingError, UsassistError
-from usassist.core.exchange.png_mask import read_mask
-from usassist.core.io.display import to_grey8
-from usassist.core.io.open_study import find_sources, hash_source, open_source
+from usassist.core.data.twins import file_marks, near_marks
+from usassist.core.errors import TrainingError
 from usassist.core.project.store import is_project
+
+__all__ = ["Example", "fingerprint", "groups_of", "load", "open_frames", "with_splits"]
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Example:
-    """One frame with its truth: what a dataset or a project knows about it.
+def load(path: Path, *, split: str = "all", every_object: bool = False) -> list[Example]:
+    """List the examples of a dataset in any layout of `data.layouts`, or of a project, in natural order.
 
-    `truth` reads the mask as an HxW bool array when it is needed; it is never an input to what is evaluated.
-    `group` stands for a patient: near-duplicates share it. `split` is train, val, test, or "" where the data has none.
-    `spacing_mm` is (row, col) as the dataset declares it.
+    `split` is train, val, test or all; train and val of a project, which declares none, are those that a training on it
+    alone uses. `every_object` takes in the frames of a project that show other objects than its first: for training
+    that tells objects apart. Raises TrainingError for a folder of another layout and for a split that does not exist,
+    naming those that do.
     """
-
-    key: str
-    dataset: str
-    source: Source
-    frame: int
-    truth: Callable[[tuple[int, int]], npt.NDArray[np.bool_]]
-    class_name: str = ""
-    caption: str = ""
-    split: Split | Literal[""] = ""
-    group: str = ""
-    spacing_mm: tuple[float, float] | None = None
-
-    def read_grey(self) -> npt.NDArray[np.uint8]:
-        """Decode the frame as HxW uint8. Raises ReadError."""
-        reader = open_source(self.source)
-        try:
-            return to_grey8(reader.frame(self.frame))
-        finally:
-            reader.close()
-
-    def read_truth(self, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
-        """Read the truth of a frame of (rows, columns). Raises ExchangeError where the sizes differ."""
-        return self.truth(shape)
-
-
-def load(path: Path, *, split: str = "all") -> list[Example]:
-    """List the examples of a dataset folder or project, in natural order.
-
-    `split` is train, val, test or all. Raises TrainingError for a folder of another layout and for a split that
-    does not exist, naming those that do.
-    """
-    if is_project(path):
-        # Imported here: a project is read through its own room, which a plain folder never needs.
-        from usassist.core.data.project_examples import project_examples
-
-        examples = project_examples(path)
-    elif not path.exists():
+    if not path.exists():
         raise TrainingError(f"There is no folder {path}; check the path of the dataset.")
-    elif (path / "images").is_dir() and (path / "masks").is_dir():
-        examples = _folder_examples(path)
-    else:
-        raise TrainingError(
-            f"{path} is not a dataset: expected a usassist project, or a folder with images/ and masks/ of the same "
-            f"stems and optionally labels.csv."
-        )
+    examples = project_examples(path, every_object=True) if every_object and is_project(path) else examples_of(path)
     if split == "all":
         return examples
+    if split in ("train", "val") and is_project(path):
+        examples = with_splits(examples)
     chosen = [example for example in examples if example.split == split]
     if not chosen:
         there = sorted({example.split for example in examples if example.split})
@@ -93,42 +50,15 @@ def fingerprint(examples: Iterable[Example]) -> str:
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
-def _folder_examples(path: Path) -> list[Example]:
-    sources, name = find_sources(path / "images"), path.resolve().name
-    paired = pair_masks(sources, path / "masks")
-    table = path / "labels.csv"
-    rows = match_rows(read_labels(table), [source.relative for source in sources], where=table)
-    return [
-        _folder_example(name, source, mask, rows.get(source.relative, Row()), frame=frame)
-        for source in sources
-        for frame, mask in paired[source.relative]
-    ]
-
-
-def _folder_example(dataset: str, source: Source, mask: Path, row: Row, *, frame: int) -> Example:
-    group = row.group or f"{dataset}/{source.relative}"
-    return Example(
-        key=f"{dataset}/{source.relative}" + (f"#{frame}" if frame else ""),
-        dataset=dataset,
-        source=source,
-        frame=frame,
-        truth=lambda shape: read_mask(mask, shape=shape),
-        class_name=row.class_name,
-        caption=row.caption,
-        split=row.split or "",
-        group=f"{dataset}/{group}",
-        spacing_mm=row.spacing_mm,
-    )
-
-
-def with_splits(examples: Sequence[Example]) -> list[Example]:
+def with_splits(examples: Sequence[Example], *, near_duplicates: bool = False) -> list[Example]:
     """Give every example a split, by its group, so that no group and no file stands on two sides.
 
     A group is what shares a patient, a near-duplicate or a file, the same bytes under another name too, across all
     datasets given. It stands where its strictest member was declared (test, then val, then train), else where the hash
-    of its name puts it: 80 % train, 20 % val, the same on every machine.
+    of its name puts it: 80 % train, 20 % val, the same on every machine. `near_duplicates` looks for those that nobody
+    declared as well, which reads every image once.
     """
-    groups = joined([[example.group, *marks] for example, marks in zip(examples, _file_marks(examples), strict=True)])
+    groups = groups_of(examples, near_duplicates=near_duplicates)
     declared: dict[str, list[Split]] = defaultdict(list)
     for example, group in zip(examples, groups, strict=True):
         if example.split:
@@ -144,32 +74,11 @@ def with_splits(examples: Sequence[Example]) -> list[Example]:
     return [replace(example, split=sides[group]) for example, group in zip(examples, groups, strict=True)]
 
 
-def _file_marks(examples: Sequence[Example]) -> list[list[str]]:
-    """Return for each example names of its file: its path and, where sizes are equal, its bytes.
+def groups_of(examples: Sequence[Example], *, near_duplicates: bool = False) -> list[str]:
+    """Return for each example the name of its group: what shares a patient, a near-duplicate or a file.
 
-    They begin with a character that sorts behind every group's name, so that they never name a group.
+    `near_duplicates` looks for those that the data does not declare.
     """
-    files = {example.source.path.resolve(): example.source for example in examples}
-    sizes = Counter(source.size for source in files.values())
-    marks = {
-        path: [f"\uffff{path}", *(_content_mark(source) if sizes[source.size] > 1 else [])]
-        for path, source in files.items()
-    }
-    return [marks[example.source.path.resolve()] for example in examples]
-
-
-def _content_mark(source: Source) -> list[str]:
-    try:
-        return [f"\uffff{source.sha256 or hash_source(source)}"]
-    except ReadError:  # said again, with its reason, when the image is read
-        return []
-
-
-def union_truth(masks: Sequence[Mask], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Return the union of masks as an HxW bool array. Raises UsassistError where a mask has another size."""
-    out = np.zeros(shape, dtype=np.bool_)
-    for mask in masks:
-        if mask.shape != shape:
-            raise UsassistError(f"A mask of {mask.shape} does not fit its frame of {shape}; re-annotate the frame.")
-        out[mask.box.slices] |= mask.crop
-    return out
+    files = file_marks(examples)
+    near = near_marks(examples) if near_duplicates else [[] for _ in examples]
+    return joined([[example.group, *a, *b] for example, a, b in zip(examples, files, near, strict=True)])

@@ -1,6 +1,5 @@
 """`labels.csv` of a dataset folder: what is known about each file, checked."""
 
-import csv
 import logging
 import math
 from collections import Counter
@@ -10,17 +9,20 @@ from pathlib import Path, PurePosixPath
 from typing import get_args
 
 from usassist.core.data.splits import Split, joined
+from usassist.core.data.tables import read_table, require_columns
 from usassist.core.errors import TrainingError
 
 logger = logging.getLogger(__name__)
 SPLITS: tuple[Split, ...] = get_args(Split)
+_YES = frozenset({"1", "true", "yes"})
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """What labels.csv says about one file: "" and None where it is silent.
 
-    `group` is "" or a name shared by the files of one patient and by near-duplicates; `spacing_mm` is (row, col).
+    `group` is "" or a name shared by the files of one patient and by near-duplicates, `patient` the patient alone;
+    `spacing_mm` is (row, col). `label_conflict`: a near-duplicate carries another class.
     """
 
     class_name: str = ""
@@ -28,6 +30,8 @@ class Row:
     caption: str = ""
     group: str = ""
     spacing_mm: tuple[float, float] | None = None
+    patient: str = ""
+    label_conflict: bool = False
 
 
 def read_labels(path: Path) -> dict[str, Row]:
@@ -46,6 +50,8 @@ def read_labels(path: Path) -> dict[str, Row]:
             caption=row.get("caption", ""),
             group=group,
             spacing_mm=_spacing(row, path),
+            patient=row.get("patient", ""),
+            label_conflict=row.get("label_conflict", "").lower() in _YES,
         )
         for row, group in zip(raw, groups, strict=True)
     }
@@ -76,19 +82,10 @@ def match_rows(rows: Mapping[str, Row], relatives: Sequence[str], *, where: Path
 
 
 def _read(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = [str(name).strip() for name in reader.fieldnames or ()]
-            if "file" not in columns:
-                raise TrainingError(f"{path}: expected a column 'file', found {', '.join(columns) or 'nothing'}.")
-            reader.fieldnames = columns
-            rows = [{key: (value or "").strip() for key, value in row.items() if key is not None} for row in reader]
-    except OSError as error:
-        raise TrainingError(f"{path} cannot be read: {error.strerror}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise TrainingError(f"{path} is not a CSV table in UTF-8 ({error}); save it again as CSV UTF-8.") from error
-    return [row | {"file": row["file"].replace("\\", "/")} for row in rows if row["file"]]
+    columns, rows = read_table(path)
+    require_columns(path, columns, ["file"])
+    cells = [row.cells for row in rows]
+    return [row | {"file": row["file"].replace("\\", "/")} for row in cells if row["file"]]
 
 
 def _split(row: Mapping[str, str], path: Path) -> Split | None:

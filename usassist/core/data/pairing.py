@@ -3,7 +3,7 @@
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
 from usassist.core.domain import Source
@@ -26,13 +26,15 @@ def without_suffix(relative: str) -> str:
     return relative if not suffix or suffix[1:].isdigit() else relative[: -len(suffix)]
 
 
-def pair_masks(sources: Sequence[Source], masks: Path) -> dict[str, list[tuple[int, Path]]]:
+def pair_masks(
+    sources: Sequence[Source], masks: Path, *, required: Collection[str] | None = None
+) -> dict[str, list[tuple[int, Path]]]:
     """Return for each image, by its relative path, its frames with a mask: (index from 0, file), in order.
 
     An image's mask lies at the image's own path under `masks` (any suffix of an image), at its whole name with a suffix
     added (`a.dcm.png`, where `a.png` is there too), or at its bare name if no other image has it; a cine's masks are
-    called `STEM_0000.png` and so on. Raises TrainingError for images without one and for a mask that two images or two
-    masks that one image could mean.
+    called `STEM_0000.png` and so on. Raises TrainingError for images without one (only those in `required`, by relative
+    path, where it is given) and for a mask that two images or two masks that one image could mean.
     """
     there = _masks(masks)
     names = _candidate_names(sources)
@@ -52,7 +54,7 @@ def pair_masks(sources: Sequence[Source], masks: Path) -> dict[str, list[tuple[i
         if source.relative not in paired and found_clip is not None:
             frames = sorted((index, _take(_only(files), source, taken)) for index, files in found_clip)
             paired[source.relative] = frames
-    _require_all(sources, paired, masks)
+    _require(required if required is not None else [source.relative for source in sources], paired, masks)
     unused = sum(len(files) for files in there.values()) - len(taken)
     if unused:
         logger.warning("%s: %d masks belong to no image and are left out.", masks, unused)
@@ -100,8 +102,8 @@ def _take(mask: Path, source: Source, taken: dict[Path, str]) -> Path:
     return mask
 
 
-def _require_all(sources: Sequence[Source], paired: dict[str, list[tuple[int, Path]]], masks: Path) -> None:
-    missing = [source.relative for source in sources if source.relative not in paired]
+def _require(required: Collection[str], paired: dict[str, list[tuple[int, Path]]], masks: Path) -> None:
+    missing = [relative for relative in required if relative not in paired]
     if missing:
         raise TrainingError(
             f"{masks.parent}: {len(missing)} images have no mask of the same stem in {masks.name}/, for instance "

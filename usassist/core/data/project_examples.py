@@ -4,11 +4,9 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from usassist.core.captions.vocabulary import Target, load_vocabulary
-from usassist.core.data.dataset import Example, union_truth
+from usassist.core.captions.vocabulary import load_vocabulary
+from usassist.core.data.example import Example
+from usassist.core.data.objects import ONE_OBJECT, RegionTruth
 from usassist.core.domain import Annotation, Label, Project, Source, SourceEntry
 from usassist.core.errors import TrainingError
 from usassist.core.project.store import annotated_keys, load_annotation, open_project
@@ -16,16 +14,18 @@ from usassist.core.project.store import annotated_keys, load_annotation, open_pr
 logger = logging.getLogger(__name__)
 
 
-def project_examples(root: Path) -> list[Example]:
+def project_examples(root: Path, *, every_object: bool = False) -> list[Example]:
     """List every accepted frame of every reader, never drafts or unusable ones; no region is a negative.
 
     The truth is what carries the project's first label, or another that means the same in the vocabulary. A frame whose
-    regions are all of other labels is neither a positive nor a negative, and left out. Where two readers accepted one
-    frame, each is an example; they share a group, so they share a split. Raises ProjectError and TrainingError.
+    regions are all of other labels is neither a positive nor a negative of that, and left out unless `every_object` is
+    asked for. `objects` are the ids of all labels that accepted frames carry, in the project's order. Where two readers
+    accepted one frame, each is an example; they share a group, so they share a split. Raises ProjectError and
+    TrainingError.
     """
     project = open_project(root)
     entries = {entry.key: entry for entry in project.sources}
-    wanted = _labels_of_the_target(project)
+    wanted = learned_labels(project)
     accepted = [
         annotation
         for reader in project.readers
@@ -34,29 +34,40 @@ def project_examples(root: Path) -> list[Example]:
         for annotation in [load_annotation(project, reader_id=reader.id, frame_key=key)]
         if annotation is not None
     ]
-    used = [a for a in accepted if not a.regions or any(region.label_id in wanted for region in a.regions)]
+    used = accepted if every_object else [a for a in accepted if not a.regions or _shows(a, wanted)]
     if len(used) < len(accepted):
         logger.warning("%s: %d frames show other labels only and are left out.", root, len(accepted) - len(used))
-    return [_example(project, annotation, entries, wanted) for annotation in used]
+    objects = tuple(label.id for label in project.labels if any(_shows(a, frozenset([label.id])) for a in accepted))
+    names = objects or tuple(label.id for label in project.labels[:1]) or (ONE_OBJECT,)
+    return [_example(project, annotation, entries, wanted, names) for annotation in used]
 
 
-def _labels_of_the_target(project: Project) -> frozenset[str]:
+def _shows(annotation: Annotation, label_ids: frozenset[str]) -> bool:
+    return any(region.label_id in label_ids for region in annotation.regions)
+
+
+def learned_labels(project: Project) -> frozenset[str]:
     """Return the ids of the first label and of those that the vocabulary knows as the same target."""
-    targets = load_vocabulary().targets.values()
-
-    def target(label: Label) -> Target | None:
-        words = {label.id, label.name.lower(), label.caption.lower()}
-        return next((target for target in targets if words & {*target.classes, *target.prompts}), None)
-
     if not project.labels:
         return frozenset()
-    first = project.labels[0]
-    same = [label.id for label in project.labels[1:] if target(first) is not None and target(label) is target(first)]
-    return frozenset([first.id, *same])
+    first, *others = project.labels
+    target = target_of(first)
+    return frozenset([first.id, *(label.id for label in others if target and target_of(label) == target)])
+
+
+def target_of(label: Label) -> str:
+    """Return the name of the vocabulary's target that a label means, by its id, name or caption; "" for none."""
+    words = {label.id, label.name.lower(), label.caption.lower()}
+    targets = load_vocabulary().targets
+    return next((name for name, target in targets.items() if words & {*target.classes, *target.prompts}), "")
 
 
 def _example(
-    project: Project, annotation: Annotation, entries: Mapping[str, SourceEntry], wanted: frozenset[str]
+    project: Project,
+    annotation: Annotation,
+    entries: Mapping[str, SourceEntry],
+    wanted: frozenset[str],
+    names: tuple[str, ...],
 ) -> Example:
     source_key, _, index = annotation.frame_key.rpartition("_")
     entry = entries.get(source_key)
@@ -73,15 +84,14 @@ def _example(
         sha256=entry.sha256,
     )
 
-    def truth(shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
-        return union_truth([region.mask for region in annotation.regions if region.label_id in wanted], shape)
-
+    target = RegionTruth(annotation.regions, tuple(sorted(wanted)))
     return Example(
         key=f"{annotation.reader_id}/{annotation.frame_key}",
         dataset=project.root.name,
         source=source,
         frame=int(index),
-        truth=truth,
+        truth=lambda shape: target.read(shape) > 0,
         class_name="lesion" if annotation.regions else "normal",
         group=f"{project.root.name}/{source_key}",
+        object_truth=RegionTruth(annotation.regions, names),
     )

@@ -8,8 +8,14 @@ Which pixels are the object, in this order:
 - grey with more values: an index map if no value reaches half the range, or if a value in between fills areas of its
   own (few values, flat inside); else smoothed edges, so half the range and more;
 - colours: a colour map, every colour but black; transparent is background.
+
+Which object each pixel is: the index of an index map is kept, colours count from 1 in the order of (red, green, blue),
+and everything else is one object, 1. Which colours or values a file happens to hold says nothing about the next file,
+so a folder of masks is read with one table of `values` for all of them.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +37,29 @@ _NEARLY_GREY = 24
 _PALETTE, _GREY = 3, 0
 
 _Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+Value = int | tuple[int, int, int]
+"""What a mask stores for an object: a grey value, the index into a palette, or (red, green, blue)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskValues:
+    """The values a mask file stores besides 0 and black, in order, and whether they must be several objects.
+
+    `values` is empty where they mean nothing: in a lossy file, and where edges were smoothed.
+    """
+
+    values: tuple[Value, ...]
+    several: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """The pixels of a file, HxW or HxWx3 (blue, green, red), transparent ones black."""
+
+    pixels: _Array
+    is_index: bool
+    is_lossy: bool
 
 
 def write(path: Path, mask: Mask, *, frame: Frame | None = None) -> None:
@@ -55,18 +84,62 @@ def read_mask(path: Path, *, shape: tuple[int, int] | None = None) -> npt.NDArra
     Raises ExchangeError for a file that is no whole image, has another size than `shape` (rows, columns; None takes
     any), or is a photograph rather than a mask.
     """
+    stored = _load(path, shape)
+    pixels = _as_grey(stored.pixels, is_lossy=stored.is_lossy)
+    if pixels.ndim == 3:
+        return _coloured(path, pixels, is_lossy=stored.is_lossy)
+    return _object_of(pixels, is_index=stored.is_index, is_lossy=stored.is_lossy)
+
+
+def read_index(
+    path: Path, *, shape: tuple[int, int] | None = None, values: Mapping[Value, int] | None = None
+) -> npt.NDArray[np.uint8]:
+    """Return an HxW uint8 array of which object each pixel is, 0 for none, by the rules above.
+
+    `values` gives the index (0 to 255) of each stored value, all of them grey or all of them colours; 0 and black are
+    background unless it says otherwise, and any other value that it lacks is an ExchangeError. Raises ExchangeError as
+    `read_mask` does, for an index above 255, and for a lossy file where several objects must be told apart.
+    """
+    if values is not None:
+        return _looked_up(path, shape, values)
+    stored = _load(path, shape)
+    pixels = _as_grey(stored.pixels, is_lossy=stored.is_lossy)
+    if pixels.ndim == 3 and not stored.is_lossy:
+        return _ranked(_on_black(path, pixels))
+    if pixels.ndim == 2 and not stored.is_lossy and _several(pixels, is_index=stored.is_index):
+        if int(pixels.max()) > 255:
+            raise ExchangeError(f"{path} has the index {pixels.max()}; at most 255 objects are told apart.")
+        return pixels.astype(np.uint8)
+    return read_mask(path, shape=shape).astype(np.uint8)
+
+
+def mask_values(path: Path) -> MaskValues:
+    """Return what a mask file stores, to make one table of values for a folder. Raises ExchangeError."""
+    stored = _load(path, None)
+    if stored.is_lossy:
+        return MaskValues((), several=False)
+    grey = _as_grey(stored.pixels, is_lossy=False)
+    several = grey.ndim == 3 or _several(grey, is_index=stored.is_index)
+    if not several and np.unique(grey).size > 2:
+        return MaskValues((), several=False)
+    if stored.pixels.ndim == 2 or _is_grey(stored.pixels):
+        plain = stored.pixels if stored.pixels.ndim == 2 else stored.pixels[..., 0]
+        found: list[Value] = [int(value) for value in np.unique(plain) if value]
+    else:
+        codes = np.unique(_colour_codes(path, stored.pixels))
+        found = [_colour_of(int(code)) for code in codes if code]
+    return MaskValues(tuple(found), several=several and len(found) > 1)
+
+
+def _load(path: Path, shape: tuple[int, int] | None, *, palette_colours: bool = False) -> _Stored:
     data = read_bytes(path, most=_MAX_BYTES)
-    pixels, is_index = _decode(path, data, shape)
+    pixels, is_index = _decode(path, data, shape, palette_colours=palette_colours)
     check_size(path, pixels.shape[:2], shape)
     is_lossy = data.startswith(headers.JPEG_MAGIC) or (data[:4] == b"RIFF" and data[12:16] in (b"VP8 ", b"VP8X"))
-    if pixels.ndim == 3:
-        pixels = _as_grey(_over_black(pixels), is_lossy=is_lossy)
-    if pixels.ndim == 3:
-        return _coloured(path, pixels, is_lossy=is_lossy)
-    return _object_of(pixels, is_index=is_index, is_lossy=is_lossy)
+    return _Stored(_over_black(pixels) if pixels.ndim == 3 else pixels, is_index, is_lossy)
 
 
-def _decode(path: Path, data: bytes, shape: tuple[int, int] | None) -> tuple[_Array, bool]:
+def _decode(path: Path, data: bytes, shape: tuple[int, int] | None, *, palette_colours: bool) -> tuple[_Array, bool]:
     """Return the stored values, HxW or HxWxC, and whether they are indices into a palette."""
     palette_bits = 0
     try:
@@ -75,7 +148,7 @@ def _decode(path: Path, data: bytes, shape: tuple[int, int] | None) -> tuple[_Ar
             check_size(path, (header.rows, header.columns), shape)
             chunks = png_chunks(data)
             check_complete(header, chunks, most_pixels=_MAX_PIXELS)
-            if header.colour_type == _PALETTE:
+            if header.colour_type == _PALETTE and not palette_colours:
                 palette_bits = header.bit_depth
                 data = _without_palette(chunks)
     except PngError as fault:
@@ -124,23 +197,87 @@ def _as_grey(pixels: _Array, *, is_lossy: bool) -> _Array:
     return pixels
 
 
+def _is_grey(pixels: _Array) -> bool:
+    return all(np.array_equal(pixels[..., 0], pixels[..., channel]) for channel in range(1, pixels.shape[2]))
+
+
 def _coloured(path: Path, pixels: _Array, *, is_lossy: bool) -> npt.NDArray[np.bool_]:
     if is_lossy:
         bright: npt.NDArray[np.bool_] = pixels.max(axis=2) >= 128
         return bright
-    flat = pixels.reshape(-1, pixels.shape[2]).astype(np.uint64)
-    codes = (flat[:, 0] << np.uint64(32)) | (flat[:, 1] << np.uint64(16)) | flat[:, 2]
-    colours = np.unique(codes)
-    if colours.size > _MOST_COLOURS:
-        raise ExchangeError(
-            f"{path} has {colours.size} colours: a picture, not a mask. A mask has one colour a label, on black."
-        )
-    if colours[0] != 0:
-        raise ExchangeError(
-            f"{path} has {colours.size} colours and no black, so its background is unknown. Paint the background black."
-        )
-    coloured: npt.NDArray[np.bool_] = (codes != 0).reshape(pixels.shape[:2])
+    coloured: npt.NDArray[np.bool_] = _on_black(path, pixels) != 0
     return coloured
+
+
+def _on_black(path: Path, pixels: _Array) -> npt.NDArray[np.uint64]:
+    """Return `_colour_codes` of a file that has black."""
+    codes = _colour_codes(path, pixels)
+    if (codes != 0).all():
+        raise ExchangeError(
+            f"{path} has {np.unique(codes).size} colours and no black, so its background is unknown. Paint the "
+            f"background black."
+        )
+    return codes
+
+
+def _colour_codes(path: Path, pixels: _Array) -> npt.NDArray[np.uint64]:
+    """Return one number a pixel, 0 for black, that sorts by red, then green, then blue."""
+    wide = np.broadcast_to(np.atleast_3d(pixels), (*pixels.shape[:2], 3)).astype(np.uint64)
+    codes: npt.NDArray[np.uint64] = (wide[..., 2] << np.uint64(32)) | (wide[..., 1] << np.uint64(16)) | wide[..., 0]
+    colours = np.unique(codes).size
+    if colours > _MOST_COLOURS:
+        raise ExchangeError(
+            f"{path} has {colours} colours: a picture, not a mask. A mask has one colour a label, on black."
+        )
+    return codes
+
+
+def _colour_of(code: int) -> tuple[int, int, int]:
+    return code >> 32, (code >> 16) & 0xFFFF, code & 0xFFFF
+
+
+def _ranked(codes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
+    """Return 0 where a code is 0, and the others, which sort behind it, numbered from 1."""
+    _, inverse = np.unique(codes, return_inverse=True)
+    return inverse.reshape(codes.shape).astype(np.uint8)
+
+
+def _looked_up(path: Path, shape: tuple[int, int] | None, values: Mapping[Value, int]) -> npt.NDArray[np.uint8]:
+    """Return the index that `values` gives each pixel; a value that it lacks is an ExchangeError."""
+    in_colour = any(isinstance(value, tuple) for value in values)
+    stored = _load(path, shape, palette_colours=in_colour)
+    if stored.is_lossy:
+        raise ExchangeError(
+            f"{path} is compressed with loss, so its values cannot be told apart. Keep masks of several objects as PNG."
+        )
+    pixels = stored.pixels
+    if in_colour:
+        codes = _colour_codes(path, pixels)
+    elif pixels.ndim == 3 and not _is_grey(pixels):
+        raise ExchangeError(f"{path} has colours, but the objects of its dataset are grey values: {_listed(values)}.")
+    else:
+        codes = (pixels if pixels.ndim == 2 else pixels[..., 0]).astype(np.uint64)
+    distinct, inverse = np.unique(codes, return_inverse=True)
+    kinds: list[Value] = [_colour_of(int(code)) if in_colour else int(code) for code in distinct]
+    table = dict(values)
+    table.setdefault((0, 0, 0) if in_colour else 0, 0)
+    unknown = [kind for kind in kinds if kind not in table]
+    if unknown:
+        raise ExchangeError(
+            f"{path} holds the value {unknown[0]}, which names no object; expected {_listed(values)}, or 0 for none. "
+            f"Correct the mask, or add the value to classes.csv."
+        )
+    return np.asarray([table[kind] for kind in kinds], dtype=np.uint8)[inverse.reshape(codes.shape)]
+
+
+def _listed(values: Mapping[Value, int]) -> str:
+    return ", ".join(str(value) for value in values)
+
+
+def _several(values: _Array, *, is_index: bool) -> bool:
+    """Return whether a lossless grey file with more than two values is an index map."""
+    distinct = [int(value) for value in np.unique(values)]
+    return len(distinct) > 2 and (is_index or distinct[-1] < 128 or _is_index_map(values, distinct))
 
 
 def _object_of(values: _Array, *, is_index: bool, is_lossy: bool) -> npt.NDArray[np.bool_]:

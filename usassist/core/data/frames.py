@@ -1,0 +1,41 @@
+"""The frames of examples, each file opened once."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from usassist.core.data.example import Example
+from usassist.core.errors import UsassistError
+from usassist.core.io.display import to_grey8
+from usassist.core.io.open_study import open_source
+from usassist.core.io.reader import StudyReader
+
+
+def open_frames(
+    examples: Iterable[Example], *, on_error: Callable[[Example, UsassistError], None] | None = None
+) -> Iterator[tuple[Example, npt.NDArray[np.uint8]]]:
+    """Yield each example with its frame, HxW uint8 grey, in the order given; a cine is opened once for all its frames.
+
+    Examples of one file have to follow each other for that, as `load` lists them; one file is open at a time. A file or
+    frame that cannot be read raises ReadError; with `on_error` it is told instead, and that example is left out.
+    """
+    reader: StudyReader | None = None
+    try:
+        for example in examples:
+            try:
+                if reader is None or reader.study.source != example.source:
+                    if reader is not None:
+                        reader.close()
+                        reader = None
+                    reader = open_source(example.source)
+                grey = to_grey8(reader.frame(example.frame))
+            except UsassistError as error:
+                if on_error is None:
+                    raise
+                on_error(example, error)
+                continue
+            yield example, grey
+    finally:
+        if reader is not None:
+            reader.close()

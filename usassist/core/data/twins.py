@@ -1,0 +1,61 @@
+"""Examples that are the same picture: the same file, the same bytes under another name, or near-duplicates."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from usassist.core.data.example import Example
+from usassist.core.data.frames import open_frames
+from usassist.core.data.near_duplicates import Fingerprint, NearPair, fingerprint, near_pairs
+from usassist.core.domain import Source
+from usassist.core.errors import ReadError, UsassistError
+from usassist.core.io.open_study import hash_source
+
+
+def near_twins(
+    examples: Sequence[Example],
+    *,
+    on_error: Callable[[Example, UsassistError], None] | None = None,
+    on_read: Callable[[], object] | None = None,
+) -> list[NearPair]:
+    """Return the near-duplicates among examples of different files, by their places; every image is read once.
+
+    What cannot be read has none, and is told to `on_error`; `on_read` is called for each example that was read.
+    """
+    places = {id(example): place for place, example in enumerate(examples)}
+    prints: list[Fingerprint | None] = [None] * len(examples)
+    for example, grey in open_frames(examples, on_error=on_error or (lambda example, error: None)):
+        prints[places[id(example)]] = fingerprint(grey)
+        if on_read is not None:
+            on_read()
+    pairs = near_pairs(prints)
+    return [pair for pair in pairs if examples[pair.first].source.path != examples[pair.second].source.path]
+
+
+def near_marks(examples: Sequence[Example]) -> list[list[str]]:
+    """Return for each example a name of each near-duplicate pair it is in; like `file_marks`, none is a group's."""
+    marks: list[list[str]] = [[] for _ in examples]
+    for pair in near_twins(examples):
+        for place in (pair.first, pair.second):
+            marks[place].append(f"\uffffnear {pair.first} {pair.second}")
+    return marks
+
+
+def file_marks(examples: Sequence[Example]) -> list[list[str]]:
+    """Return for each example names of its file: its path and, where sizes are equal, its bytes.
+
+    They begin with a character that sorts behind every group's name, so that they never name a group.
+    """
+    files = {example.source.path.resolve(): example.source for example in examples}
+    sizes = Counter(source.size for source in files.values())
+    marks = {
+        path: [f"\uffff{path}", *(_content_mark(source) if sizes[source.size] > 1 else [])]
+        for path, source in files.items()
+    }
+    return [marks[example.source.path.resolve()] for example in examples]
+
+
+def _content_mark(source: Source) -> list[str]:
+    try:
+        return [f"\uffff{source.sha256 or hash_source(source)}"]
+    except ReadError:  # said again, with its reason, when the image is read
+        return []

@@ -6,7 +6,7 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["overlap", "surface", "calibration", "ranking", "agreement"])
+@pytest.mark.parametrize("name", ["overlap", "surface", "calibration", "ranking", "agreement", "classification"])
 def test_examples(name: str) -> None:
     module = importlib.import_module(f"usassist.core.metrics.{name}")
     result = doctest.testmod(module)

@@ -1,6 +1,7 @@
 """Whether a probability means what it says, and how to make it so."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,11 +96,32 @@ def fit_temperature(logits: npt.ArrayLike, positives: npt.ArrayLike) -> float:
         # The loss is convex in 1 / T, so the sign of its derivative says on which side of the best T we are.
         return float(np.mean((_sigmoid(z * math.exp(-log_temperature)) - y) * z))
 
-    low, high = math.log(0.01), math.log(100.0)
-    for _ in range(80):
-        middle = (low + high) / 2
-        low, high = (middle, high) if slope_of_loss(middle) > 0 else (low, middle)
-    return math.exp((low + high) / 2)
+    return _root_of_log(slope_of_loss)
+
+
+def fit_softmax_temperature(logits: npt.ArrayLike, truth: npt.ArrayLike) -> float:
+    """Return the temperature T, 0.01 to 100, for which softmax(logits / T) is most likely (Guo et al. 2017).
+
+    `logits` (N, K) are finite, `truth` N class indices from 0. For two classes it is `fit_temperature` of their
+    difference.
+
+    >>> round(fit_softmax_temperature([[4.0, 0.0]] * 5, [0, 0, 0, 0, 1]), 2)
+    2.89
+    """
+    z, y = np.asarray(logits, dtype=np.float64), np.asarray(truth, dtype=np.intp)
+    if z.ndim != 2 or z.shape[0] != y.size or not z.size or not np.isfinite(z).all():
+        raise UsassistError(f"Each case has finite logits and one class; found {z.shape} logits and {y.size} classes.")
+    if int(y.min()) < 0 or int(y.max()) >= z.shape[1]:
+        raise UsassistError(f"Classes are numbers from 0 to {z.shape[1] - 1}; found {y.min()} to {y.max()}.")
+    true = z[np.arange(len(y)), y]
+
+    def slope_of_loss(log_temperature: float) -> float:
+        cooled = z * math.exp(-log_temperature)
+        weights = np.exp(cooled - cooled.max(axis=1, keepdims=True))
+        expected = (weights * z).sum(axis=1) / weights.sum(axis=1)
+        return float(np.mean(expected - true))
+
+    return _root_of_log(slope_of_loss)
 
 
 def fit_platt(scores: npt.ArrayLike, positives: npt.ArrayLike) -> Platt:
@@ -135,6 +157,15 @@ def fit_platt(scores: npt.ArrayLike, positives: npt.ArrayLike) -> Platt:
             break
     slope = float(solution[0]) / scale
     return Platt(slope, float(solution[1]) - slope * centre)
+
+
+def _root_of_log(slope_of_loss: Callable[[float], float]) -> float:
+    """Return the T, 0.01 to 100, at whose logarithm the slope of a loss that is convex in 1 / T changes its sign."""
+    low, high = math.log(0.01), math.log(100.0)
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if slope_of_loss(middle) > 0 else (low, middle)
+    return math.exp((low + high) / 2)
 
 
 def _pairs(scores: npt.ArrayLike, positives: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -16,10 +16,8 @@ def auc(scores: npt.ArrayLike, positives: npt.ArrayLike) -> float:
     >>> auc([1, 1, 1], [True, False, True])
     0.5
     """
-    values, wanted = _checked(scores, positives)
+    values, wanted = checked_scores(scores, positives, both_kinds=True)
     count, rest = int(wanted.sum()), int((~wanted).sum())
-    if not count or not rest:
-        raise UsassistError(f"An ROC curve needs both kinds of case; found {count} positive and {rest} negative.")
     return float((ranks(values)[wanted].sum() - count * (count + 1) / 2) / (count * rest))
 
 
@@ -31,7 +29,7 @@ def average_precision(scores: npt.ArrayLike, positives: npt.ArrayLike) -> float:
     >>> round(average_precision([0.1, 0.4, 0.35, 0.8], [False, False, True, True]), 4)
     0.8333
     """
-    values, wanted = _checked(scores, positives)
+    values, wanted = checked_scores(scores, positives)
     if not wanted.any():
         raise UsassistError("A precision curve needs at least one positive case; found none.")
     order = np.argsort(-values, kind="stable")
@@ -66,10 +64,20 @@ def spearman(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     return float(first @ second) / scale if scale > 0 else 0.0
 
 
-def _checked(scores: npt.ArrayLike, positives: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+def checked_scores(
+    scores: npt.ArrayLike, positives: npt.ArrayLike, *, both_kinds: bool = False
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Return N scores as float64 and N labels as bool.
+
+    Raises UsassistError for unequal lengths, for a score that is not finite, and with `both_kinds` where there is no
+    positive or no negative.
+    """
     values, wanted = np.asarray(scores, dtype=np.float64), np.asarray(positives, dtype=np.bool_)
     if values.ndim != 1 or values.shape != wanted.shape:
         raise UsassistError(f"Each score needs one label; found {values.shape} scores and {wanted.shape} labels.")
     if not np.isfinite(values).all():
         raise UsassistError("A ranking needs finite scores; found NaN or infinity among them.")
+    count, rest = int(wanted.sum()), int((~wanted).sum())
+    if both_kinds and not (count and rest):
+        raise UsassistError(f"An ROC curve needs both kinds of case; found {count} positive and {rest} negative.")
     return values, wanted

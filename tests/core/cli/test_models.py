@@ -1,18 +1,37 @@
-"""`usassist models` lists and shows without loading, and says what is wrong with a name."""
+"""`usassist models` lists and shows without loading, adds weights from anywhere, checks and removes them."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import torch
 
+from tests.core.models import published
 from usassist.core.cli.main import main
 from usassist.core.models.weights import list_models
 
 
-def test_list_names_every_model(capsys: pytest.CaptureFixture[str]) -> None:
+def _printed(capsys: pytest.CaptureFixture[str]) -> dict:
+    return json.loads(capsys.readouterr().out)
+
+
+def test_list_names_every_model_with_its_kind(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "list", "--json"]) == 0
-    document = json.loads(capsys.readouterr().out)
+    document = _printed(capsys)
     assert document["default"] == "usassist-us"
     assert [model["name"] for model in document["models"]] == [info.name for info in list_models()]
+    assert main(["models", "list"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split() == ["name", "kind", "origin", "title", "weights"]
+
+
+def test_listing_imports_no_torch() -> None:
+    code = (
+        "import sys; from usassist.core.cli.main import main; main(['models', 'list']); print('torch' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.splitlines()[-1] == "False"
 
 
 def test_show_of_a_model_that_is_not_there_names_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,6 +39,43 @@ def test_show_of_a_model_that_is_not_there_names_those_that_are(capsys: pytest.C
     assert "no model 'nobody'" in capsys.readouterr().err
 
 
-def test_add_of_a_folder_that_is_no_run_is_refused(tmp_path: object, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_tells_what_a_model_is_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "show"]) == 0
+    out = capsys.readouterr().out
+    assert "kind: segment" in out
+    assert "uses: proposing masks, following a text" in out
+
+
+def test_add_of_a_folder_that_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "add", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith("usassist: ")
+
+
+def test_weights_come_are_checked_and_go(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save(published.clip().state_dict(), tmp_path / "tiny.pt")
+    assert main(["models", "add", str(tmp_path / "tiny.pt")]) == 1
+    assert "--as: ViT-B-16-quickgelu" in capsys.readouterr().err
+    (tmp_path / "tiny.pt").rename(tmp_path / "metaclip.pt")
+    assert main(["models", "add", str(tmp_path / "metaclip.pt"), "--name", "tiny", "--json"]) == 0
+    added = _printed(capsys)
+    assert (added["kind"], added["family"], added["origin"]) == ("encoder", "MetaCLIP", "user")
+    assert main(["models", "verify", "--json"]) == 0
+    assert [(model["name"], model["changed"]) for model in _printed(capsys)["models"]] == [
+        ("usassist-us", []),
+        ("tiny", []),
+    ]
+    (Path(added["folder"]) / "CARD.md").write_text("other")
+    assert main(["models", "verify"]) == 3
+    printed = capsys.readouterr()
+    assert "usassist-us: unchanged" in printed.out
+    assert "tiny: CARD.md changed" in printed.err
+    assert main(["models", "verify", "tiny", "nobody"]) == 1
+    assert main(["models", "remove", "tiny"]) == 0
+    assert main(["models", "remove", "tiny"]) == 1
+    assert [info.name for info in list_models()] == ["usassist-us"]
+
+
+def test_a_file_of_another_family_says_what_it_looks_like(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save({"image_encoder.pos_embed": torch.ones(2), "mask_decoder.x": torch.ones(2)}, tmp_path / "sam_vit_b.pth")
+    assert main(["models", "add", str(tmp_path / "sam_vit_b.pth")]) == 1
+    assert "looks like Segment Anything (SAM)" in capsys.readouterr().err

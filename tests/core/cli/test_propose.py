@@ -1,5 +1,6 @@
 """`usassist propose` writes a mask of its own size for every frame, and accounts for all of them."""
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from usassist.core.cli.main import main
 from usassist.core.domain import Prompt
 from usassist.core.geometry.cv import cv2
+from usassist.core.proposers import specs
 
 
 def picture(path: Path, value: int = 100, *, shape: tuple[int, int] = (12, 20)) -> Path:
@@ -214,3 +216,56 @@ def test_ctrl_c_in_a_terminal_leaves_whole_files(tmp_path: Path, sample_dir: Pat
     assert len(masks) - len(items) <= 1
     assert all(read(out / name).shape == (320, 424) for name in masks)
     assert not [path.name for path in out.iterdir() if path.name.startswith(".")]
+
+
+def _support(folder: Path, *, shown: bool = True, count: int = 2) -> Path:
+    for index in range(count):
+        picture(folder / "images" / f"{index}.png", 90)
+        mask = np.zeros((12, 20), dtype=np.uint8)
+        mask[2:8, 3:9] = 255 if shown else 0
+        (folder / "masks").mkdir(exist_ok=True)
+        cv2.imwrite(str(folder / "masks" / f"{index}.png"), mask)
+    return folder
+
+
+def test_P2_support_images_reach_the_engine_with_their_masks(tmp_path: Path, square: Any) -> None:
+    square.spec = dataclasses.replace(square.spec, prompts=frozenset({"support"}))
+    monkeypatched = {**specs(), "square": square.spec}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("usassist.core.proposers.specs", lambda: monkeypatched)
+        folder = _support(tmp_path / "support")
+        status, document = propose(tmp_path / "out", picture(tmp_path / "a.png"), options=("--support", str(folder)))
+    assert status == 0 and document["support"] == 2
+    (prompt,) = square.asked
+    assert [(frame.shape, int(mask.to_array().sum())) for frame, mask in prompt.support] == [((12, 20), 36)] * 2
+
+
+@pytest.mark.usefixtures("square")
+def test_P2_an_engine_that_takes_no_support_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = _support(tmp_path / "support")
+    arguments = ["propose", str(picture(tmp_path / "a.png")), "--engine", "square", "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--support", str(folder)]) == 1
+    assert "takes no support images" in capsys.readouterr().err
+
+
+def test_P2_support_that_shows_nothing_or_is_no_dataset_is_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["propose", str(picture(tmp_path / "a.png")), "--out", str(tmp_path / "out"), "--support"]
+    assert main([*arguments, str(_support(tmp_path / "empty", shown=False))]) == 1
+    assert "shows anything" in capsys.readouterr().err
+    assert main([*arguments, str(_support(tmp_path / "many", count=33))]) == 1
+    assert "at most 32" in capsys.readouterr().err
+    assert main([*arguments, str(tmp_path / "nowhere")]) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_P2_the_shipped_model_answers_support_images(tmp_path: Path, sample_dir: Path) -> None:
+    folder = tmp_path / "support"
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
+        (folder / kind / "a.png").write_bytes((sample_dir / kind / "linear_lesions.png").read_bytes())
+    still = str(sample_dir / "images" / "linear_lesions.png")
+    assert main(["propose", still, "--out", str(tmp_path / "out"), "--support", str(folder), "--device", "cpu"]) == 0
+    document = json.loads((tmp_path / "out" / "proposals.json").read_text(encoding="utf-8"))
+    assert document["support"] == 1 and len(document["items"]) == 1

@@ -19,7 +19,7 @@ def small_model(small_config: ModelConfig):
     import torch
 
     from usassist.core.models.build import build_segmenter
-    from usassist.core.models.segmenter import freeze_for_inference
+    from usassist.core.models.embedder import freeze_for_inference
 
     torch.manual_seed(0)
     return freeze_for_inference(build_segmenter(small_config))

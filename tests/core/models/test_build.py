@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from usassist.core.errors import ModelError
-from usassist.core.models.build import build_segmenter
+from usassist.core.models.build import build_model, build_segmenter
 from usassist.core.models.config import AdapterConfig, EncoderConfig, HeadConfig, ModelConfig, PreprocessConfig
+from usassist.core.models.fold import fold_batch_norms
 
 
 def test_encoder_adapter_and_head_compose_for_a_plain_vit(tmp_path) -> None:
@@ -39,3 +40,50 @@ def test_an_unknown_head_is_a_sentence(small_config) -> None:
     config = dataclasses.replace(small_config, head=HeadConfig(kind="nothing"))  # type: ignore[arg-type]
     with pytest.raises(ModelError, match="no head 'nothing'"):
         build_segmenter(config)
+
+
+@pytest.mark.parametrize(
+    ("task", "head", "classes", "words"),
+    [
+        ("segment", "pooled", (), "does not answer with masks"),
+        ("segment", "none", (), "does not answer with masks"),
+        ("classify", "pyramid", ("a", "b"), "does not answer with classes"),
+        ("classify", "pooled", ("a",), "at least 2 classes"),
+        ("embed", "film_skip", (), "does not answer with embeddings"),
+    ],
+)
+def test_parts_that_do_not_go_together_are_a_sentence(small_config, task, head, classes, words) -> None:
+    config = dataclasses.replace(small_config, task=task, head=HeadConfig(head), classes=classes)
+    with pytest.raises(ModelError, match=words):
+        build_model(config)
+
+
+def test_a_segmenter_is_not_built_from_another_tasks_description(small_config) -> None:
+    config = dataclasses.replace(small_config, task="embed", head=HeadConfig("none"))
+    with pytest.raises(ModelError, match="a model for embeddings only"):
+        build_segmenter(config)
+
+
+@pytest.mark.parametrize("encoder", ["usassist-lite0", "usassist-unet", "usassist-resnet18"])
+@pytest.mark.parametrize("head", ["film_skip", "unet", "pyramid", "clipseg"])
+def test_every_head_for_masks_stands_on_every_trunk(encoder, head) -> None:
+    """And a folded model answers as the trained one does."""
+    torch.manual_seed(0)
+    classes = () if encoder == "usassist-lite0" else ("nerve", "artery")
+    config = ModelConfig(
+        *("m", "M", EncoderConfig(encoder, (2, 3, 4), (320,)), AdapterConfig("none")),
+        HeadConfig(head, widths=(16, 8), width=16),
+        PreprocessConfig(size=64),
+        classes=classes,
+    )
+    model = build_segmenter(config).eval()
+    images, objects = torch.randn(2, 3, 64, 64), max(1, len(classes))
+    with torch.no_grad():
+        asked = model.embed_texts(["nerve", "artery"])
+        out = model.decode(model.encode(images), asked, given=torch.tensor([True, False]))
+        assert out.probability().shape[:2] == (2, objects)
+        assert out.presence.numel() == out.quality.numel() == out.peak.numel() == 2 * objects
+        before = out.probability()
+        fold_batch_norms(model)
+        after = model.decode(model.encode(images), asked, given=torch.tensor([True, False])).probability()
+    assert torch.allclose(before, after, atol=1e-5)

@@ -1,15 +1,33 @@
+"""One wrapper, every tower: the same answers as open_clip's own forward, taps and class tokens at any block."""
+
+import copy
 import json
 import logging
 
 import pytest
 import torch
-from torch import nn
 
 from usassist.core.errors import ModelError
 from usassist.core.models import clip_settings
-from usassist.core.models.clip import build_encoder, insert_mona
+from usassist.core.models.clip import ClipEncoder, build_encoder
 from usassist.core.models.config import AdapterConfig, EncoderConfig
-from usassist.core.models.mona import Mona
+
+NO_ADAPTER = AdapterConfig("none")
+TEXT = {"context_length": 16, "vocab_size": 300, "width": 64, "heads": 2, "layers": 2}
+VIT = {"image_size": 32, "layers": 4, "width": 64, "patch_size": 8}
+TIMM = {"image_size": 32, "timm_model_name": "vit_tiny_patch16_224", "timm_pool": "", "timm_proj": "linear"}
+
+
+def _write(folder, name="tiny", *, vision, quick_gelu=False, **text):
+    settings = {"embed_dim": 32, "quick_gelu": quick_gelu, "vision_cfg": dict(vision), "text_cfg": TEXT | text}
+    (folder / f"{name}.json").write_text(json.dumps(settings))
+    return settings
+
+
+def _encoder(folder, *, taps=(1, 2, 3), size=32, vocabulary=(320, 518), adapter=NO_ADAPTER):
+    torch.manual_seed(0)
+    config = EncoderConfig("tiny", taps, vocabulary)
+    return build_encoder(config, adapter, folder=folder, image_size=size).eval()
 
 
 def test_images_and_texts_share_one_embedding(small_model) -> None:
@@ -20,42 +38,142 @@ def test_images_and_texts_share_one_embedding(small_model) -> None:
 
 
 def test_taps_are_a_pyramid(small_model) -> None:
-    taps = small_model.encode(torch.randn(1, 3, 256, 256)).taps
-    assert [tap.shape[-1] for tap in taps] == [128, 64, 32, 16, 8]
-    assert tuple(tap.shape[1] for tap in taps) == small_model.encoder.tap_channels
+    features = small_model.encode(torch.randn(1, 3, 256, 256))
+    assert [tap.shape[-1] for tap in features.taps] == [128, 64, 32, 16, 8]
+    assert tuple(tap.shape[1] for tap in features.taps) == small_model.encoder.tap_channels
+    assert features.prefix == ()
 
 
-def test_one_image_expands_to_many_prompts(small_model) -> None:
-    features = small_model.encode(torch.randn(1, 3, 256, 256)).expand(3)
+def test_one_image_expands_to_many_prompts(tmp_path) -> None:
+    _write(tmp_path, vision=VIT)
+    features = _encoder(tmp_path).image(torch.randn(1, 3, 32, 32)).expand(3)
     assert features.embedding.shape[0] == 3
-    assert all(tap.shape[0] == 3 for tap in features.taps)
+    assert all(part.shape[0] == 3 for part in (*features.taps, *features.prefix))
 
 
-def test_every_transformer_block_of_the_image_tower_has_an_adapter_and_no_text_block(small_model) -> None:
-    names = [name for name, module in small_model.named_modules() if isinstance(module, Mona)]
-    assert len(names) == 4
-    assert all(".visual." in name for name in names)
-
-
-def test_an_open_clip_vit_takes_the_same_adapters_and_stays_what_it_was() -> None:
+@pytest.mark.parametrize("quick_gelu", [True, False], ids=["ViT-B-16-quickgelu", "ViT-B-32"])
+def test_N1_a_vit_answers_as_open_clips_own_forward(tmp_path, quick_gelu: bool) -> None:
+    """N1: image, text and logits within 1e-4 of open_clip's class built from the same settings and weights."""
     import open_clip
 
-    torch.manual_seed(0)
-    vit = open_clip.model.VisionTransformer(
-        image_size=32, patch_size=8, width=32, layers=3, heads=2, mlp_ratio=2, output_dim=16
-    ).eval()
-    x = torch.randn(2, 3, 32, 32)
-    before = vit(x)
-    assert insert_mona(vit, bottleneck=8, dropout=0.0) == 3
-    vit.eval()
-    assert torch.allclose(vit(x), before, atol=1e-6)
-    taps = vit.forward_intermediates(x, indices=[0, 2], output_fmt="NCHW")["image_intermediates"]
-    assert [tuple(tap.shape) for tap in taps] == [(2, 32, 4, 4)] * 2
+    settings = _write(tmp_path, vision=VIT, quick_gelu=quick_gelu)
+    encoder = _encoder(tmp_path)
+    theirs = open_clip.CLIP(**settings).eval()
+    theirs.load_state_dict(encoder.clip.state_dict())
+    images, ids = torch.randn(3, 3, 32, 32), encoder.tokenizer(["benign", "malignant lesion"])
+    with torch.no_grad():
+        ours, (logits, _) = encoder.image(images), theirs.get_logits(images, ids)
+        assert torch.allclose(ours.embedding, theirs.encode_image(images), atol=1e-4)
+        assert torch.allclose(encoder.text(ids), theirs.encode_text(ids), atol=1e-4)
+        unit = [torch.nn.functional.normalize(e, dim=-1) for e in (ours.embedding, encoder.text(ids))]
+        assert torch.allclose(theirs.logit_scale.exp() * unit[0] @ unit[1].T, logits, atol=1e-4)
+        other = copy.deepcopy(settings) | {"quick_gelu": not quick_gelu}
+        wrong = open_clip.CLIP(**other).eval()
+        wrong.load_state_dict(theirs.state_dict())
+        assert not torch.allclose(wrong.encode_image(images), ours.embedding, atol=1e-4)  # the check has teeth
 
 
-def test_a_tower_without_blocks_is_refused() -> None:
-    with pytest.raises(ModelError, match="no transformer blocks"):
-        insert_mona(nn.Linear(2, 2), bottleneck=8, dropout=0.0)
+def test_N1_a_timm_trunk_answers_as_open_clips_own_forward(tmp_path) -> None:
+    import open_clip
+
+    settings = _write(tmp_path, vision=TIMM | {"image_size": 224})
+    encoder = _encoder(tmp_path, taps=(3, 11), size=224)
+    theirs = open_clip.CLIP(**settings).eval()
+    theirs.load_state_dict(encoder.clip.state_dict())
+    images = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        ours = encoder.image(images)
+        assert torch.allclose(ours.embedding, theirs.encode_image(images), atol=1e-4)
+    assert [tuple(tap.shape) for tap in ours.taps] == [(1, 192, 14, 14)] * 2
+    assert [tuple(tokens.shape) for tokens in ours.prefix] == [(1, 1, 192)] * 2
+
+
+def test_N1_our_trunk_answers_as_open_clips_own_forward(small_model) -> None:
+    images = torch.randn(2, 3, 256, 256)
+    clip, ids = small_model.encoder.clip, small_model.encoder.tokenizer(["breast lesion"])
+    with torch.no_grad():
+        assert torch.allclose(small_model.encode(images).embedding, clip.encode_image(images), atol=1e-4)
+        assert torch.allclose(small_model.encoder.text(ids), clip.encode_text(ids), atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ViT-B-16-quickgelu", "ViT-B-32"])
+def test_N1_real_sizes_answer_as_open_clips_own_factory(name: str) -> None:
+    import open_clip
+
+    encoder = build_encoder(EncoderConfig(name, (3, 6, 9)), NO_ADAPTER, folder=None, image_size=224)
+    theirs = open_clip.create_model(name, pretrained=None).eval()
+    theirs.load_state_dict(encoder.clip.state_dict())
+    images, ids = torch.randn(2, 3, 224, 224), encoder.tokenizer(["a benign breast lesion", "a malignant one"])
+    assert ids.equal(open_clip.get_tokenizer(name)(["a benign breast lesion", "a malignant one"]))
+    with torch.no_grad():
+        ours = encoder.image(images)
+        assert torch.allclose(ours.embedding, theirs.encode_image(images), atol=1e-4)
+        assert torch.allclose(encoder.text(ids), theirs.encode_text(ids), atol=1e-4)
+    assert encoder.tap_channels == (768, 768, 768)
+    assert encoder.width == 512
+
+
+def test_taps_are_the_outputs_of_the_blocks_named_with_their_class_tokens(tmp_path) -> None:
+    _write(tmp_path, vision=VIT)
+    encoder, seen = _encoder(tmp_path, taps=(3, 0)), {}
+    for index, block in enumerate(encoder.clip.visual.transformer.resblocks):
+        block.register_forward_hook(lambda _, __, out, index=index: seen.update({index: out}))
+    features = encoder.image(torch.randn(2, 3, 32, 32))
+    for tap, prefix, index in zip(features.taps, features.prefix, (0, 3), strict=True):
+        tokens = torch.cat([prefix, tap.flatten(2).transpose(1, 2)], dim=1)
+        assert torch.equal(tokens, seen[index])
+
+
+def test_a_trunk_without_class_token_has_no_prefix(tmp_path) -> None:
+    from timm.models.vision_transformer import VisionTransformer
+
+    _write(tmp_path, vision=TIMM)
+    clip, tokenizer = (part := _encoder(tmp_path)).clip, part.tokenizer
+    sizes = {"img_size": 32, "patch_size": 8, "embed_dim": 32, "depth": 3, "num_heads": 2}
+    clip.visual.trunk = VisionTransformer(**sizes, num_classes=0, class_token=False, global_pool="avg")
+    clip.visual.head = torch.nn.Linear(32, 32)
+    encoder = ClipEncoder(clip, tokenizer, taps=(0, 2), image_size=32)
+    assert encoder.prefix_tokens == 0
+    images = torch.randn(1, 3, 32, 32)
+    features = encoder.image(images)
+    assert features.prefix == ()
+    assert [tap.shape for tap in features.taps] == [(1, 32, 4, 4)] * 2
+    assert torch.allclose(features.embedding, clip.encode_image(images), atol=1e-5)
+
+
+def test_blocks_that_take_tokens_first_give_the_same_taps(tmp_path) -> None:
+    _write(tmp_path, vision=VIT)
+    encoder = _encoder(tmp_path)
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        before = encoder.image(images)
+        transformer = encoder.clip.visual.transformer
+        transformer.batch_first = False
+        for block in transformer.resblocks:
+            block.attn.batch_first = False
+        after = encoder.image(images)
+    assert torch.allclose(before.embedding, after.embedding, atol=1e-5)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(before.taps, after.taps, strict=True))
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(before.prefix, after.prefix, strict=True))
+
+
+def test_a_resnet_of_open_clip_gives_maps_and_the_same_embedding(tmp_path) -> None:
+    _write(tmp_path, vision={"image_size": 64, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None})
+    encoder = _encoder(tmp_path, taps=(1, 2), size=64)
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        features = encoder.image(images)
+        assert torch.allclose(features.embedding, encoder.clip.encode_image(images), atol=1e-5)
+    assert [tap.shape[-1] for tap in features.taps] == [16, 8]
+
+
+@pytest.mark.parametrize("vision", [VIT, TIMM], ids=["open_clip", "timm"])
+def test_another_image_size_has_its_own_grid(tmp_path, vision) -> None:
+    _write(tmp_path, vision=vision)
+    assert _encoder(tmp_path, size=64).image(torch.randn(1, 3, 64, 64)).taps[0].shape[-1] == 64 // (
+        8 if vision is VIT else 16
+    )
 
 
 def test_an_unknown_configuration_is_a_sentence() -> None:
@@ -78,12 +196,27 @@ def test_open_clips_root_logging_stays_silent(small_config, caplog) -> None:
     ids=["taps beyond the tower", "vocabulary without room", "heads that do not divide", "a text for a number"],
 )
 def test_settings_that_open_clip_trips_over_are_a_sentence(tmp_path, taps, text) -> None:
-    settings = json.loads(clip_settings.find("usassist-lite0", None).read_text())
+    settings = json.loads(clip_settings.find("usassist-lite0").read_text())
     settings["text_cfg"] |= text
     (tmp_path / "odd.json").write_text(json.dumps(settings))
     with pytest.raises(ModelError, match="'odd' cannot be built"):
         build_encoder(EncoderConfig("odd", taps, (5, 9)), AdapterConfig(), folder=tmp_path, image_size=64)
 
 
-def test_p_n11_no_adapter_stands_in_the_text_tower(small_model) -> None:
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"multimodal_cfg": {"width": 8}}, "CoCa"),
+        ({"text_cfg": TEXT | {"hf_tokenizer_name": "timm/ViT-B-16-SigLIP"}}, "not known here"),
+        ({"text_cfg": TEXT}, "300 rows for CLIP's 49408"),
+    ],
+)
+def test_what_is_not_built_here_says_so(tmp_path, change, message: str) -> None:
+    settings = _write(tmp_path, vision=VIT) | change
+    (tmp_path / "tiny.json").write_text(json.dumps(settings))
+    with pytest.raises(ModelError, match=message):
+        _encoder(tmp_path, vocabulary=())
+
+
+def test_P_N11_no_adapter_stands_in_the_text_tower(small_model) -> None:
     assert not [n for n, _ in small_model.encoder.clip.named_parameters() if "adapter" in n and "visual" not in n]

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from usassist.core.models.clip import ImageFeatures
-from usassist.core.models.decoder import FilmSkipDecoder, Segmentation
+from usassist.core.models.decoder import FilmSkipDecoder, resized
 
 
 def _features(batch: int = 2) -> ImageFeatures:
@@ -32,27 +32,17 @@ def test_a_text_changes_the_answer_once_film_has_learned() -> None:
     assert not torch.allclose(first, second)
 
 
-def test_samples_without_a_text_get_the_null_condition() -> None:
-    head = FilmSkipDecoder((4, 6), condition=8, widths=(5,))
-    nn.init.normal_(head.null_condition)
-    condition = head.condition(torch.randn(2, 8), torch.tensor([True, False]), batch=2)
-    assert torch.equal(condition[1], head.null_condition)
-    assert torch.allclose(condition[0].norm(), torch.tensor(8**0.5))
-
-
-def test_predicting_quality_does_not_pull_on_the_mask() -> None:
-    head = FilmSkipDecoder((4, 6), condition=8, widths=(5,))
-    head(_features(), head.condition(None, None, batch=2)).quality.sum().backward()
-    assert head.mask.weight.grad is None
-    assert next(head.quality.parameters()).grad is not None
-
-
 def test_widths_must_match_the_taps() -> None:
     with pytest.raises(ValueError, match="need 1 widths"):
         FilmSkipDecoder((4, 6), condition=8, widths=(5, 5))
 
 
-def test_the_peak_is_the_mean_of_the_highest_logits() -> None:
-    logits = torch.arange(800.0).reshape(1, 1, 20, 40)
-    assert Segmentation(logits, torch.zeros(1), torch.zeros(1)).peak == (799 + 798) / 2
-    assert Segmentation(torch.ones(2, 1, 3, 3), torch.zeros(2), torch.zeros(2)).peak.tolist() == [1, 1]
+def test_a_map_of_the_right_size_is_not_touched() -> None:
+    x = torch.randn(1, 2, 4, 4)
+    assert resized(x, torch.zeros(1, 9, 4, 4)) is x
+    assert resized(x, torch.zeros(1, 9, 8, 6)).shape == (1, 2, 8, 6)
+
+
+def test_several_objects_have_a_channel_each_beside_the_background() -> None:
+    head = FilmSkipDecoder((4, 6), condition=8, widths=(5,), objects=2).eval()
+    assert head(_features(), None).logits.shape == (2, 3, 16, 16)

@@ -1,12 +1,13 @@
 import copy
+import dataclasses
 
 import torch
 from torch import nn
 
 from usassist.core.models.build import build_segmenter
 from usassist.core.models.config import AdapterConfig, EncoderConfig, HeadConfig, ModelConfig, PreprocessConfig
+from usassist.core.models.embedder import freeze_for_inference
 from usassist.core.models.fold import fold_batch_norms
-from usassist.core.models.segmenter import freeze_for_inference
 
 
 def _lived_in(model: nn.Module) -> nn.Module:
@@ -52,3 +53,19 @@ def test_a_foreign_tower_is_left_as_it_is(tmp_path) -> None:
     count = sum(isinstance(module, nn.BatchNorm2d) for module in model.encoder.modules())
     assert fold_batch_norms(model) == 1
     assert sum(isinstance(module, nn.BatchNorm2d) for module in model.encoder.modules()) == count > 0
+
+
+def test_a_trunk_with_adapters_behind_its_stages_is_folded_around_them(small_config) -> None:
+    torch.manual_seed(0)
+    adapter = AdapterConfig("mona", placement="stages", bottleneck=8)
+    model = _lived_in(build_segmenter(dataclasses.replace(small_config, adapter=adapter)).eval())
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if ".adapter." in name:
+                parameter.add_(torch.randn_like(parameter) * 0.05)
+        image = torch.randn(1, 3, 128, 128)
+        before = model.encode(image)
+        assert fold_batch_norms(model) == 52
+        after = model.encode(image)
+    assert all(torch.allclose(a, b, atol=1e-3, rtol=1e-3) for a, b in zip(before.taps, after.taps, strict=True))
+    assert torch.allclose(before.embedding, after.embedding, atol=1e-3, rtol=1e-3)

@@ -1,10 +1,23 @@
+import dataclasses
+
 import numpy as np
+import pytest
 import torch
 
-from usassist.core.domain import Box, Frame, FrameRef, ScanRegion
-from usassist.core.models.config import EncoderConfig, ModelConfig
-from usassist.core.models.decoder import Segmentation
+from tests.core.models.phantoms import tiny_config
+from usassist.core.domain import Box, Frame, FrameRef, Mask, Prompt, ScanRegion
+from usassist.core.errors import ModelError
+from usassist.core.io.open_study import find_sources, open_source
+from usassist.core.models.build import build_model
+from usassist.core.models.config import Calibration, EncoderConfig, HeadConfig, ModelConfig
+from usassist.core.models.embedder import freeze_for_inference
+from usassist.core.models.film import Film
+from usassist.core.models.mask_head import Segmentation
+from usassist.core.proposers import BuildOptions, build
 from usassist.core.proposers.clip_mona import ClipMonaProposer, scan_box
+
+FILM = HeadConfig("film_skip", widths=(8,))
+CLASSES = ("nerve", "artery", "vein")
 
 
 def _frame(*regions: ScanRegion) -> Frame:
@@ -25,10 +38,169 @@ def test_a_region_that_reaches_out_of_the_picture_is_cut() -> None:
     assert scan_box(_frame(ScanRegion(Box(10, 10, 500, 500), "b_mode"))) == Box(10, 10, 100, 200)
 
 
+def _engine(tmp_path, head: HeadConfig = FILM, **options) -> ClipMonaProposer:
+    """Return an engine around a tiny model whose random FiLM follows what is asked; nothing is judged absent."""
+    torch.manual_seed(0)
+    config = tiny_config(tmp_path, head, calibration=Calibration(presence_threshold=0.0, threshold=0.4), **options)
+    model = freeze_for_inference(build_model(config, folder=tmp_path))
+    for film in (module for module in model.modules() if isinstance(module, Film)):
+        torch.nn.init.normal_(film.scale.weight, std=0.3)
+    return ClipMonaProposer(model, model.config, weights_hash="ab")
+
+
+def _speckle(seed: int = 0, shape: tuple[int, int] = (90, 120)) -> Frame:
+    pixels = np.random.default_rng(seed).gamma(2.0, 30.0, shape).clip(0, 255).astype(np.uint8)
+    return Frame(FrameRef("s", seed), pixels)
+
+
+def _disc(frame: Frame, *, row: int, col: int, radius: int = 12) -> Mask:
+    rows, cols = np.mgrid[: frame.shape[0], : frame.shape[1]]
+    return Mask.from_array((rows - row) ** 2 + (cols - col) ** 2 < radius**2)
+
+
 def test_steep_logits_raise_no_warning_and_stay_probabilities() -> None:
     logits = torch.tensor([[[[-500.0, 500.0], [0.0, -88.8]]]])
     engine = ClipMonaProposer(None, ModelConfig("m", "M", EncoderConfig("x", (0, 1))), weights_hash="")  # type: ignore[arg-type]
     with np.errstate(all="raise", under="ignore"):
-        found = engine._probability(Segmentation(logits, logits[0, 0, 0], logits[0, 0, 0]), Box(0, 0, 2, 2))
-    assert found.dtype == np.float32
-    assert np.allclose(found, [[0, 1], [0.5, 0]], atol=1e-6)
+        for odds in (logits, torch.cat([torch.zeros_like(logits), logits], dim=1)):
+            (found,) = engine._probabilities(Segmentation(odds, logits[0, 0, 0], logits[0, 0, 0]), Box(0, 0, 2, 2))
+            assert found.dtype == np.float32
+            assert np.allclose(found, [[0, 1], [0.5, 0]], atol=1e-6)
+        three = torch.cat([torch.zeros_like(logits), logits, logits], dim=1)
+        found = engine._probabilities(Segmentation(three, logits[0, 0, 0], logits[0, 0, 0]), Box(0, 0, 2, 2))
+    assert np.allclose(found[0], [[0, 0.5], [1 / 3, 0]], atol=1e-6)
+
+
+def test_the_shipped_model_says_what_it_said_when_it_was_shipped(sample_dir) -> None:
+    """Numbers of the sample's still, written down before heads were made for several classes."""
+    (source,) = [s for s in find_sources(sample_dir / "images") if s.relative == "linear_lesions.png"]
+    reader, engine = open_source(source), build("clip_mona", BuildOptions(device="cpu"))
+    frame = reader.frame(0)
+    reader.close()
+    (free,), (asked,), (other,) = (
+        engine.propose(frame, Prompt("lesion", text=text)) for text in (None, "breast lesion", "fetal head")
+    )
+    assert (free.presence, free.quality) == (pytest.approx(1.0, abs=1e-5), pytest.approx(0.83006574, abs=1e-5))
+    assert asked.quality == pytest.approx(0.85287171, abs=1e-5)
+    assert other.mask.is_empty and other.presence < 1e-9
+    assert not free.mask.is_empty and free.label_id == "lesion"
+
+
+def test_P2_support_images_change_the_answer_and_are_encoded_once(tmp_path, monkeypatch) -> None:
+    engine, query, support = _engine(tmp_path), _speckle(1), _speckle(2)
+    cases = tuple((support, _disc(support, row=row, col=col)) for row, col in ((30, 30), (60, 90)))
+    one, two = (engine.propose(query, Prompt("x", support=(case,)))[0].probability for case in cases)
+    free = engine.propose(query, Prompt("x"))[0].probability
+    assert not np.allclose(one, two, atol=1e-4) and not np.allclose(one, free, atol=1e-4)
+    both = engine.propose(query, Prompt("x", support=cases))[0].probability
+    assert not np.allclose(both, one, atol=1e-4)
+    monkeypatch.setattr(engine._model, "embed_support", lambda *_: pytest.fail("encoded again"))
+    again = engine.propose(query, Prompt("x", support=cases))[0].probability
+    assert np.array_equal(both, again)
+
+
+def test_P2_a_text_and_support_images_together_are_the_mean_of_both(tmp_path) -> None:
+    engine, query, support = _engine(tmp_path), _speckle(1), _speckle(2)
+    case = (support, _disc(support, row=30, col=30))
+    asked = engine._asked(engine._segmenter(), Prompt("x", text="a cyst", support=(case,)))
+    text = engine._asked(engine._segmenter(), Prompt("x", text="a cyst"))
+    shown = engine._asked(engine._segmenter(), Prompt("x", support=(case,)))
+    assert torch.allclose(asked, (text + shown) / 2, atol=1e-6)
+    assert engine.propose(query, Prompt("x", text="a cyst", support=(case,)))
+
+
+def test_P2_support_that_shows_nothing_or_does_not_fit_is_a_sentence(tmp_path) -> None:
+    engine, query, support = _engine(tmp_path), _speckle(1), _speckle(2)
+    outside = Frame(support.ref, support.pixels, (ScanRegion(Box(0, 0, 90, 60), "b_mode"),))
+    for case, words in (
+        ((support, Mask.empty(support.shape)), "shows nothing inside its scan"),
+        ((outside, _disc(support, row=30, col=100)), "shows nothing inside its scan"),
+        ((support, Mask.empty((5, 5))), "does not fit its image"),
+    ):
+        with pytest.raises(ModelError, match=words):
+            engine.propose(query, Prompt("x", support=(case,)))
+
+
+def test_P2_an_object_thinner_than_a_pixel_of_the_model_still_counts(tmp_path) -> None:
+    engine, support = _engine(tmp_path), _speckle(2, shape=(400, 400))
+    line = np.zeros(support.shape, dtype=np.bool_)
+    line[200, 50:300] = True
+    assert engine.propose(_speckle(1), Prompt("x", support=((support, Mask.from_array(line)),)))
+
+
+@pytest.mark.parametrize(
+    ("head", "options"),
+    [(HeadConfig("pyramid", width=16), {}), (FILM, {"classes": CLASSES})],
+    ids=["a head without a condition", "several classes"],
+)
+def test_P2_a_model_that_takes_no_support_says_so(tmp_path, head, options) -> None:
+    engine, support = _engine(tmp_path, head, **options), _speckle(2)
+    with pytest.raises(ModelError, match="takes no support images"):
+        engine.propose(_speckle(1), Prompt("x", support=((support, _disc(support, row=30, col=30)),)))
+    assert engine.propose(_speckle(1), Prompt("x", text="a cyst"))  # a text it does not follow does no harm
+
+
+@pytest.mark.parametrize("head", [FILM, HeadConfig("pyramid", width=16), HeadConfig("clipseg", width=16)])
+def test_several_classes_get_a_proposal_each_and_share_no_pixel(tmp_path, head) -> None:
+    engine, frame = _engine(tmp_path, head, classes=CLASSES), _speckle()
+    engine._threshold = 0.2  # below a third, all three could claim a pixel
+    proposals = engine.propose(frame, Prompt("ignored"))
+    assert tuple(p.label_id for p in proposals) == CLASSES
+    claimed = sum(p.mask.to_array().astype(int) for p in proposals)
+    assert claimed.max() == 1
+    total = sum(p.probability for p in proposals)
+    assert total.max() < 1
+    assert len({p.quality for p in proposals}) > 1  # each is judged by itself
+
+
+def test_a_class_named_in_the_prompt_is_answered_alone(tmp_path) -> None:
+    engine, frame = _engine(tmp_path, classes=CLASSES), _speckle()
+    all_of_them = engine.propose(frame, Prompt("ignored"))
+    (one,) = engine.propose(frame, Prompt("ignored", text=" Artery "))
+    assert one.label_id == "artery" and one.mask == all_of_them[1].mask
+    assert len(engine.propose(frame, Prompt("ignored", text="something else"))) == 3
+
+
+def test_frames_and_texts_get_unit_vectors_of_one_space(tmp_path) -> None:
+    engine, frame = _engine(tmp_path), _speckle()
+    image, texts = engine.embed(frame), engine.embed_texts([f"text {index}" for index in range(70)])  # two chunks
+    assert image.shape == (32,) and texts.shape == (70, 32)
+    assert image.dtype == texts.dtype == np.float32
+    assert np.allclose(np.linalg.norm(image), 1, atol=1e-5)
+    assert np.allclose(np.linalg.norm(texts, axis=1), 1, atol=1e-5)
+    assert np.allclose(texts[3], engine.embed_texts(["text 3"])[0], atol=1e-5)
+    assert engine.logit_scale == pytest.approx(1 / 0.07, rel=1e-4)
+    with pytest.raises(ModelError, match="no text"):
+        engine.embed_texts([])
+
+
+def test_a_frame_is_encoded_once_for_all_questions(tmp_path, monkeypatch) -> None:
+    engine, frame = _engine(tmp_path), _speckle()
+    engine.warm(frame)
+    monkeypatch.setattr(engine._model, "encode", lambda *_: pytest.fail("encoded again"))
+    engine.embed(frame)
+    engine.propose(frame, Prompt("x"))
+
+
+def test_N12_a_classifier_gives_each_class_its_probability(tmp_path) -> None:
+    head = HeadConfig("pooled", width=16)
+    engine, frame = _engine(tmp_path, head, task="classify", classes=CLASSES), _speckle()
+    found = engine.classify(frame)
+    assert tuple(name for name, _ in found) == CLASSES
+    assert sum(p for _, p in found) == pytest.approx(1.0)
+    sharper = dataclasses.replace(engine._config, calibration=Calibration(temperature=0.1))
+    second = ClipMonaProposer(engine._model, sharper, weights_hash="")
+    assert max(p for _, p in second.classify(frame)) > max(p for _, p in found)
+    with pytest.raises(ModelError, match="draws no masks"):
+        engine.propose(frame, Prompt("x"))
+
+
+def test_models_of_another_task_say_what_they_are(tmp_path) -> None:
+    engine = _engine(tmp_path, HeadConfig("none"), task="embed")
+    assert engine.embed(_speckle()).shape == (32,)
+    with pytest.raises(ModelError, match="draws no masks"):
+        engine.propose(_speckle(), Prompt("x"))
+    with pytest.raises(ModelError, match="names no classes"):
+        engine.classify(_speckle())
+    with pytest.raises(ModelError, match="names no classes"):
+        _engine(tmp_path).classify(_speckle())

@@ -2,16 +2,21 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import tempfile
 import threading
 from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from usassist.core.domain import Frame, FrameRef, Prompt, Proposal
+from usassist.core.domain import Frame, FrameRef, Mask, Prompt, Proposal
 from usassist.core.errors import ModelError
 from usassist.core.proposers import BuildOptions, build
-from usassist.core.proposers.remote import RemoteProposer, _answer, start
+from usassist.core.proposers.clip_mona import ClipMonaProposer
+from usassist.core.proposers.remote import RemoteProposer, _answer, _Request, start
 
 
 def _frame(index: int = 0) -> Frame:
@@ -136,5 +141,64 @@ class _Tripping:
 
 def test_an_engine_that_trips_over_a_frame_says_so_and_goes_on() -> None:
     frame = _frame()
-    ok, said = _answer(_Tripping(), OrderedDict(), "tripping", ("propose", b"t", frame, Prompt("lesion")))
+    request = _Request("propose", b"t", frame, (Prompt("lesion"),))
+    ok, said = _answer(_Tripping(), OrderedDict(), "tripping", request)
     assert not ok and "KeyError" in said and "the frame itself is fine" in said
+
+
+def test_an_engine_without_embeddings_says_so_and_goes_on(remote) -> None:
+    for ask in (
+        lambda: remote.embed(_frame()),
+        lambda: remote.embed_texts(["a cyst"]),
+        lambda: remote.classify(_frame()),
+        lambda: remote.logit_scale,
+    ):
+        with pytest.raises(ModelError, match="knows no embeddings and no classes"):
+            ask()
+    assert remote.propose(_frame(), Prompt("lesion"))
+
+
+def test_a_child_embeds_and_follows_support_images_as_the_engine_itself_does() -> None:
+    local, remote = build("clip_mona", BuildOptions(device="cpu")), start("clip_mona", BuildOptions(device="cpu"))
+    assert isinstance(local, ClipMonaProposer) and isinstance(remote, RemoteProposer)
+    frame, texts = _frame(), ["breast lesion", "fetal head"]
+    mask = Mask.from_array(frame.pixels < 12)
+    prompt = Prompt("lesion", support=((_frame(1), mask),))
+    try:
+        assert np.allclose(remote.embed(frame), local.embed(frame), atol=1e-5)
+        assert np.allclose(remote.embed_texts(texts), local.embed_texts(texts), atol=1e-5)
+        assert remote.logit_scale == pytest.approx(local.logit_scale)
+        (mine,), (theirs,) = (engine.propose(frame, prompt) for engine in (local, remote))
+        assert theirs.presence == pytest.approx(mine.presence, abs=1e-5) and theirs.prompt.kinds == {"support"}
+        with pytest.raises(ModelError, match="names no classes"):
+            remote.classify(frame)
+    finally:
+        remote.close()
+
+
+@pytest.mark.slow
+def test_N2_the_child_counts_tokens_and_this_process_never_imports_torch() -> None:
+    """N2: 400 words do not fail, and what is cut is told across the processes."""
+    code = """
+import sys
+from usassist.core.proposers import BuildOptions, remote
+def main():
+    engine = remote.start("clip_mona", BuildOptions(device="cpu"))
+    short, long = engine.count_tokens(["breast lesion", "dark oval mass " * 133 + "end"])
+    print(engine.task, short.used, short.room, repr(short.cut_text), long.used > 400, long.cut_text.endswith("end"))
+    engine.close()
+    print("torch" in sys.modules)
+if __name__ == "__main__":
+    main()
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "count.py"
+        script.write_text(code, "utf-8")
+        done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.splitlines() == ["segment 5 77 '' True True", "False"], done.stderr
+
+
+def test_an_engine_without_texts_draws_masks_and_counts_nothing(remote) -> None:
+    assert remote.task == "segment"
+    with pytest.raises(ModelError, match="no embeddings"):
+        remote.count_tokens(["breast lesion"])

@@ -1,27 +1,46 @@
-"""`usassist models list|show|add`: the models that can be chosen, without loading one."""
+"""`usassist models list|show|add|verify|remove`: the models that can be chosen, what they are, whence they come."""
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, cast
 
-from usassist.core.cli.output import Exit, complain, print_json, print_table
-from usassist.core.models.weights import DEFAULT_MODEL, ModelInfo, add_model, find_model, list_models
+from usassist.core.cli.output import Exit, complain, print_json, print_table, report_failures
+from usassist.core.errors import ModelError
+from usassist.core.models.inventory import facts_of, kind_of
+from usassist.core.models.weights import DEFAULT_MODEL, find_model, list_models
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare list, show and add."""
-    actions = parser.add_subparsers(dest="action", metavar="list|show|add", required=True)
+    """Declare list, show, add, verify and remove."""
+    actions = parser.add_subparsers(dest="action", metavar="list|show|add|verify|remove", required=True)
     listing = actions.add_parser("list", help="every model, shipped and added")
     listing.set_defaults(work=_list)
-    show = actions.add_parser("show", help="what one model is: its card, folder and hash")
+    show = actions.add_parser("show", help="what one model is: its family, sizes, uses, card, folder and hash")
     show.add_argument("name", metavar="NAME|DIR", nargs="?", default=DEFAULT_MODEL, help="(default: %(default)s)")
     show.set_defaults(work=_show)
-    add = actions.add_parser("add", help="copy the result of a training run among the models")
-    add.add_argument("run", metavar="RUN", type=Path, help="the folder of a run, or of a model")
-    add.add_argument("--name", metavar="NAME", help="what to call it (default: the name in its recipe)")
+    add = actions.add_parser("add", help="add the result of a training run, or weights from elsewhere")
+    add.add_argument(
+        "source",
+        metavar="RUN|FILE|DIR|TAG:MODEL",
+        help="the folder of a run or of a model; weights as OpenAI, open_clip or transformers publish them; or, where "
+        "there is a network, a name such as openai:ViT-B-16 or hf-hub:OWNER/NAME",
+    )
+    add.add_argument("--name", metavar="NAME", help="what to call it (default: the name in its recipe, or the file's)")
+    add.add_argument(
+        "--as",
+        dest="choice",
+        metavar="CONFIGURATION",
+        default="",
+        help="the open_clip configuration of the weights, where the file does not tell, such as ViT-B-16-quickgelu",
+    )
     add.set_defaults(work=_add)
-    for action in (listing, show, add):
+    verify = actions.add_parser("verify", help="hash the files again and compare with the day the model was added")
+    verify.add_argument("names", metavar="NAME|DIR", nargs="*", help="(default: every model)")
+    verify.set_defaults(work=_verify)
+    remove = actions.add_parser("remove", help="remove a model that you added")
+    remove.add_argument("name", metavar="NAME")
+    remove.set_defaults(work=_remove)
+    for action in (listing, show, add, verify, remove):
         action.add_argument("--json", action="store_true", help="print one JSON document on stdout")
 
 
@@ -33,42 +52,74 @@ def run(arguments: argparse.Namespace) -> int:
 def _list(arguments: argparse.Namespace) -> int:
     models = list_models()
     if arguments.json:
-        print_json({"default": DEFAULT_MODEL, "models": [_facts(info) for info in models]})
+        print_json({"default": DEFAULT_MODEL, "models": [facts_of(info) for info in models]})
     elif models:
-        header = ("name", "origin", "title", "weights")
-        print_table([(i.name, i.origin, i.title, i.problem or i.weights_hash[:12]) for i in models], header=header)
+        rows = [(i.name, kind_of(i), i.origin, i.title, i.problem or i.weights_hash[:12]) for i in models]
+        print_table(rows, header=("name", "kind", "origin", "title", "weights"))
     else:
-        complain("there is no model; add one with `usassist models add RUN`.")
+        complain("there is no model; add one with `usassist models add RUN|FILE`.")
     return Exit.DONE
 
 
 def _show(arguments: argparse.Namespace) -> int:
     info = find_model(arguments.name)
     if arguments.json:
-        print_json(_facts(info) | {"card": info.card})
+        print_json(facts_of(info) | {"card": info.card})
         return Exit.DONE
-    for name, value in _facts(info).items():
-        if value:
-            print(f"{name}: {value}")
+    for name, value in facts_of(info).items():
+        if value not in ("", None, []):
+            print(f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
     print(f"\n{info.card}" if info.card else "It has no model card.")
     return Exit.DONE
 
 
 def _add(arguments: argparse.Namespace) -> int:
-    info = add_model(arguments.run, name=arguments.name)
+    from usassist.core.models.adding import add
+
+    info = add(arguments.source, name=arguments.name, choice=arguments.choice)
     if arguments.json:
-        print_json(_facts(info))
+        print_json(facts_of(info))
+    elif kind_of(info) == "encoder":
+        print(f"Added {info.name} at {info.folder}: {info.title}. `usassist models show {info.name}` says what for.")
     else:
         print(f"Added {info.name} at {info.folder}. Use it with --model {info.name}, or choose it in the window.")
     return Exit.DONE
 
 
-def _facts(info: ModelInfo) -> dict[str, Any]:
-    return {
-        "name": info.name,
-        "title": info.title,
-        "origin": info.origin,
-        "folder": str(info.folder),
-        "weights_hash": info.weights_hash,
-        "problem": info.problem,
-    }
+def _verify(arguments: argparse.Namespace) -> int:
+    from usassist.core.models.adding import verify_model
+
+    names = arguments.names or [info.name for info in list_models()]
+    results: list[dict[str, Any]] = []
+    failed: list[tuple[str, str]] = []
+    for name in names:
+        try:
+            found = verify_model(name)
+        except ModelError as error:
+            failed.append((name, str(error)))
+            continue
+        results.append({"name": name, "unchanged": found.unchanged, "changed": found.changed, "missing": found.missing})
+        if not found.is_sound:
+            gone = ", ".join((*found.changed, *found.missing))
+            failed.append((name, f"{gone} changed or vanished since the model was added; add it again."))
+    sound = [result["name"] for result in results if not result["changed"] and not result["missing"]]
+    if arguments.json:
+        failures = [{"name": name, "reason": reason} for name, reason in failed]
+        print_json({"models": results, "failed": failures})
+    else:
+        print("".join(f"{name}: unchanged since it was added\n" for name in sound), end="")
+    report_failures(failed)
+    if not failed:
+        return Exit.DONE
+    return Exit.PARTLY if sound else Exit.NOTHING
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    from usassist.core.models.adding import remove_model
+
+    folder = remove_model(arguments.name)
+    if arguments.json:
+        print_json({"name": arguments.name, "folder": str(folder)})
+    else:
+        print(f"Removed {arguments.name} from {folder.parent}.")
+    return Exit.DONE

@@ -26,15 +26,22 @@ from usassist.core.exchange.format import FormatSpec
 from usassist.core.project import atomic
 
 REPORT = "proposals.json"
+_MOST_SUPPORT = 32
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare INPUT, --out, the engine's options, --format and --json."""
+    """Declare INPUT, --out, the engine's options, --support, --format and --json."""
     parser.add_argument("input", metavar="INPUT", nargs="+", type=Path, help="a file, a folder, a project")
     parser.add_argument(
         "--out", metavar="DIR", type=out_folder, required=True, help="folder for masks and proposals.json"
     )
     add_engine_arguments(parser)
+    parser.add_argument(
+        "--support",
+        metavar="DIR",
+        type=Path,
+        help="images/ and masks/ of what to look for: the engine finds what those masks show",
+    )
     parser.add_argument("--format", default="png_mask", choices=sorted(specs()), help="of the masks")
     parser.add_argument("--json", action="store_true", help="print proposals.json on stdout as well")
 
@@ -51,7 +58,8 @@ class _Job:
     failed: list[Failure] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
-        """Return proposals.json as CLI.md fixes it."""
+        """Return proposals.json as CLI.md fixes it; `support` counts the support images where there are any."""
+        support = {"support": len(self.prompt.support)} if self.prompt.support else {}
         return {
             "model": self.engine.model,
             "engine": self.engine.name,
@@ -60,6 +68,7 @@ class _Job:
             "device": self.engine.device,
             "items": self.items,
             "failed": [{"input": name, "reason": reason} for name, reason in self.failed],
+            **support,
         }
 
 
@@ -75,7 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not inputs:
         report_failures(failed)
         return Exit.NOTHING
-    prompt = Prompt(LABEL_ID, text=arguments.prompt or None)
+    support = _support(arguments.support, arguments.engine) if arguments.support is not None else ()
+    prompt = Prompt(LABEL_ID, text=arguments.prompt or None, support=support)
     atomic.make_folder(arguments.out, error=ExchangeError)
     with engine(arguments) as built:
         job = _Job(arguments.out, built, prompt, specs()[arguments.format], failed=failed)
@@ -94,6 +104,35 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{masks} of {files}, {len(job.failed)} failed: {job.out / REPORT}")
     report_failures(job.failed)
     return status(done=len(job.items), failed=len(job.failed))
+
+
+def _support(folder: Path, engine: str) -> tuple[tuple[Frame, Mask], ...]:
+    """Return the images of a folder of support cases with their masks; images whose mask is empty are left out.
+
+    Raises UsassistError where the engine takes none, where the folder has too many, and where none shows anything.
+    """
+    from usassist.core.data.dataset import load
+    from usassist.core.io.open_study import open_source
+    from usassist.core.proposers import specs as engines
+
+    if "support" not in engines()[engine].prompts:
+        raise UsassistError(f"The engine {engine} takes no support images: leave out --support {folder}.")
+    examples = load(folder)
+    if len(examples) > _MOST_SUPPORT:
+        raise UsassistError(f"{folder} holds {len(examples)} images; as support at most {_MOST_SUPPORT} are used.")
+    cases = []
+    for example in examples:
+        reader = open_source(example.source)
+        try:
+            frame = reader.frame(example.frame)
+        finally:
+            reader.close()
+        mask = Mask.from_array(example.read_truth(frame.shape))
+        if not mask.is_empty:
+            cases.append((frame, mask))
+    if not cases:
+        raise UsassistError(f"No mask of {folder} shows anything; support images need one that does.")
+    return tuple(cases)
 
 
 def _without_results(inputs: list[Input], out: Path) -> list[Input]:

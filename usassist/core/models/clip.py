@@ -2,8 +2,8 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +11,58 @@ import torch
 from torch import Tensor, nn
 
 from usassist.core.errors import ModelError
-from usassist.core.models import clip_settings, torchvision_ops
+from usassist.core.models import adapt, base, clip_settings, torchvision_ops, vit
 from usassist.core.models.config import AdapterConfig, EncoderConfig
-from usassist.core.models.mona import AdaptedBlock, Mona
-from usassist.core.models.tokens import CompactTokenizer, Tokenizer
+from usassist.core.models.tokens import Tokenizer, build_tokenizer
 
 # open_clip and timm check little: a wrong setting makes them trip over anything of these.
 _WRONG_SETTINGS = (
     *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError, NotImplementedError),
     *(OSError, RuntimeError, TypeError, ValueError),
 )
+_RESNET_STAGES = 5
 
 
-@dataclass(frozen=True)
 class ImageFeatures:
-    """What the image tower saw: `embedding` (B, D), and maps (B, C, h, w) from shallow to deep."""
+    """What the image tower saw: `embedding` (B, D), not normalised, and maps (B, C, h, w) from shallow to deep.
 
-    embedding: Tensor
-    taps: tuple[Tensor, ...]
+    `prefix` holds the class tokens (B, P, C) that stood beside each map's tokens; it is empty where the trunk has none.
+    The embedding may be given as a function: then the blocks behind the last tap run when it is first asked for, which
+    masks never do.
+    """
+
+    def __init__(
+        self, embedding: Tensor | Callable[[], Tensor], taps: tuple[Tensor, ...], prefix: tuple[Tensor, ...] = ()
+    ) -> None:
+        self.taps = taps
+        self.prefix = prefix
+        self._embedding = embedding
+
+    @property
+    def embedding(self) -> Tensor:
+        if not isinstance(self._embedding, Tensor):
+            self._embedding = self._embedding()
+        return self._embedding
+
+    @property
+    def batch(self) -> int:
+        """Return how many images these are."""
+        return self.taps[0].shape[0]
 
     def expand(self, batch: int) -> "ImageFeatures":
         """Repeat one image's features for several prompts."""
         return ImageFeatures(
-            self.embedding.expand(batch, -1), tuple(tap.expand(batch, -1, -1, -1) for tap in self.taps)
+            lambda: self.embedding.expand(batch, -1),
+            tuple(tap.expand(batch, -1, -1, -1) for tap in self.taps),
+            tuple(tokens.expand(batch, -1, -1) for tokens in self.prefix),
         )
 
 
 class ClipEncoder(nn.Module):
     """An open_clip model with taps into its image tower.
 
-    `tap_channels` lists the channels of the taps, shallow to deep; `width` is the size of the shared embedding.
+    `tap_channels` lists the channels of the taps, shallow to deep; `width` is the size of the shared embedding;
+    `prefix_tokens` how many class tokens stand beside a map.
     """
 
     def __init__(self, clip: nn.Module, tokenizer: Tokenizer, *, taps: tuple[int, ...], image_size: int) -> None:
@@ -48,7 +70,8 @@ class ClipEncoder(nn.Module):
         super().__init__()
         self.clip = clip
         self.tokenizer = tokenizer
-        self._taps = list(taps)
+        self._taps = sorted(set(taps))
+        self.prefix_tokens = count_prefix_tokens(clip.visual)  # type: ignore[arg-type]
         self.eval()
         with torch.no_grad():
             probe = self.image(torch.zeros(1, 3, image_size, image_size))
@@ -57,8 +80,23 @@ class ClipEncoder(nn.Module):
 
     def image(self, x: Tensor) -> ImageFeatures:
         """Encode preprocessed images (B, 3, H, W) float32; gives (B, D) and one map (B, C, h, w) a tap."""
-        out = self.clip.visual.forward_intermediates(x, indices=self._taps, output_fmt="NCHW")  # type: ignore[operator,union-attr]
-        return ImageFeatures(out["image_features"], tuple(out["image_intermediates"]))
+        visual: Any = self.clip.visual
+        if hasattr(visual, "attnpool"):  # a ResNet of open_clip's stops at the last tap, and pools what it has there
+            out = visual.forward_intermediates(x, indices=list(range(_RESNET_STAGES)))
+            maps = tuple(out["image_intermediates"][tap] for tap in self._taps)
+            return ImageFeatures(out["image_features"], maps)
+        early = vit.has_more_blocks(visual, self._taps[-1])
+        out = visual.forward_intermediates(
+            *(x, self._taps),
+            stop_early=early,
+            intermediates_only=early,
+            output_fmt="NCHW",
+            output_extra_tokens=self.prefix_tokens > 0,
+        )
+        maps, prefix = tuple(out["image_intermediates"]), tuple(out.get("image_intermediates_prefix") or ())
+        if not early:
+            return ImageFeatures(out["image_features"], maps, prefix)
+        return ImageFeatures(lambda: vit.embedding_after(visual, self._taps[-1], maps[-1], prefix[-1:]), maps, prefix)
 
     def text(self, ids: Tensor) -> Tensor:
         """Encode token ids (B, context_length) int64; returns (B, D) float32, not normalised."""
@@ -70,27 +108,32 @@ class ClipEncoder(nn.Module):
         return next(self.parameters()).device
 
 
+def count_prefix_tokens(visual: nn.Module) -> int:
+    """Return how many class (and register) tokens stand before the patch tokens of an image tower."""
+    trunk = getattr(visual, "trunk", None)
+    if trunk is not None:
+        return int(getattr(trunk, "num_prefix_tokens", 0))
+    return 1 if hasattr(visual, "class_embedding") else 0
+
+
 def build_encoder(
     config: EncoderConfig, adapter: AdapterConfig, *, folder: Path | None, image_size: int
 ) -> ClipEncoder:
-    """Build the two towers with random weights and put adapters into the image tower.
+    """Build the two towers, fill them from the base where `config` names one, and put adapters into the image tower.
 
-    `folder` is where the model's own open_clip configuration lies beside its weights; None looks among the shipped
-    ones. Nothing is downloaded for the towers. Raises ModelError for a configuration nobody has, and for one that
-    cannot be built.
+    Without a base the weights are random. `folder` is where the model's own open_clip configuration and vocabulary lie
+    beside its weights; the base's folder and the shipped ones are looked into too. Nothing is ever downloaded. Raises
+    ModelError for a configuration nobody has, for one that cannot be built, and for a base that is not there.
     """
-    torchvision_ops.prepare()
-    import open_clip
-
-    from usassist.core.models import trunk  # noqa: F401  # registers our trunk with timm
-
-    settings = _register(config.open_clip, folder)
+    found = base.find(config, beside=folder) if config.base else None
+    folders = (folder, found.folder if found is not None else None)
+    settings = clip_settings.settings_of(config.open_clip, *folders)
     try:
-        with _quiet_root_logger():
-            clip = open_clip.create_model(config.open_clip, pretrained=None, pretrained_text=False, device="cpu")
-        if adapter.kind == "mona":
-            insert_mona(clip.visual, bottleneck=adapter.bottleneck, dropout=adapter.dropout)
-        tokenizer = _tokenizer(config, settings["text_cfg"])
+        clip = build_clip(settings, image_size=image_size)
+        tokenizer = build_tokenizer(config.vocabulary, settings["text_cfg"], folders=folders)
+        if found is not None:
+            base.fill_towers(clip, found)
+        adapt.insert(clip.visual, adapter)  # type: ignore[arg-type]
         return ClipEncoder(clip, tokenizer, taps=config.taps, image_size=image_size)
     except _WRONG_SETTINGS as error:
         raise ModelError(
@@ -99,20 +142,50 @@ def build_encoder(
         ) from error
 
 
-def _tokenizer(config: EncoderConfig, text: dict[str, Any]) -> Tokenizer:
-    if not config.vocabulary:
-        import open_clip
+def build_clip(settings: dict[str, Any], *, image_size: int) -> nn.Module:
+    """Build open_clip's model of some settings with random weights, its image tower for square images of that size.
 
-        tokenizer: Tokenizer = open_clip.get_tokenizer(config.open_clip)
-        return tokenizer
-    return CompactTokenizer(
-        config.vocabulary, vocab_size=text["vocab_size"], context_length=text.get("context_length", 77)
-    )
+    A text tower of the transformers package is built from its sizes alone. Raises ModelError for what is not built
+    here, and whatever open_clip and timm trip over for settings that are wrong.
+    """
+    torchvision_ops.prepare()
+    import open_clip
+
+    from usassist.core.models import resnet, trunk, unet  # noqa: F401  # register our trunks with timm
+
+    parts = deepcopy(settings)
+    if "multimodal_cfg" in parts:
+        raise ModelError("The encoder is a CoCa, which also writes texts; it cannot be built here. Choose a CLIP.")
+    custom_text = bool(parts.pop("custom_text", False))
+    vision, text = parts["vision_cfg"], parts["text_cfg"]
+    vision["image_size"], vision["timm_model_pretrained"] = image_size, False
+    with _quiet_root_logger():
+        if clip_settings.has_bert(settings):
+            clip = _with_bert(parts)
+        else:
+            text.pop("hf_tokenizer_name", None)
+            clip = (open_clip.CustomTextCLIP if custom_text else open_clip.CLIP)(**parts)
+        visual: Any = clip.visual
+        if hasattr(getattr(visual, "trunk", None), "set_input_size"):  # a timm ViT is built at its own size
+            visual.set_input_size(image_size)
+    return clip
+
+
+def _with_bert(parts: dict[str, Any]) -> nn.Module:
+    import open_clip
+
+    from usassist.core.models.bert_text import BertText
+
+    text = BertText(parts["text_cfg"], embedding=parts["embed_dim"])
+    stand_in = {"context_length": 4, "vocab_size": 8, "width": 8, "heads": 1, "layers": 1}
+    clip: nn.Module = open_clip.CustomTextCLIP(**parts | {"text_cfg": stand_in})
+    clip.text, clip.context_length, clip.vocab_size = text, text.context_length, text.vocab_size  # type: ignore[assignment]
+    return clip
 
 
 @contextlib.contextmanager
 def _quiet_root_logger() -> Iterator[None]:
-    """Keep open_clip's words about random weights off stderr: it logs to the root logger, and ours are filled next."""
+    """Keep open_clip's and timm's words about random weights off stderr: some log to the root logger."""
     root, silent = logging.getLogger(), logging.NullHandler()
     level = root.level
     root.addHandler(silent)
@@ -122,43 +195,3 @@ def _quiet_root_logger() -> Iterator[None]:
     finally:
         root.setLevel(level)
         root.removeHandler(silent)
-
-
-def _register(name: str, folder: Path | None) -> dict[str, Any]:
-    """Make open_clip know the configuration; return its settings."""
-    import open_clip
-
-    path = clip_settings.find(name, folder)
-    if path is not None:
-        settings = clip_settings.read(path)
-        open_clip.add_model_config(path)
-        return settings
-    known = open_clip.get_model_config(name)
-    if known is None:
-        raise ModelError(
-            f"No open_clip configuration is called {name!r}; put {name}.json beside the model's weights, or name "
-            f"one of open_clip's, for instance ViT-B-16."
-        )
-    return clip_settings.checked(dict(known), where=f"The open_clip configuration {name}")
-
-
-def insert_mona(visual: nn.Module, *, bottleneck: int, dropout: float) -> int:
-    """Put a Mona adapter behind every transformer block of an image tower; returns how many.
-
-    Knows open_clip's own ViT (`transformer.resblocks`) and timm trunks with `blocks`. Raises ModelError where there
-    is no transformer block.
-    """
-    holder = getattr(visual, "transformer", None) or getattr(visual, "trunk", None)
-    name = "resblocks" if hasattr(holder, "resblocks") else "blocks"
-    blocks = getattr(holder, name, None)
-    if blocks is None or len(blocks) == 0:
-        raise ModelError("The image tower has no transformer blocks to adapt; choose the adapter kind 'none'.")
-    batch_first = bool(getattr(holder, "batch_first", True))
-    width = int(next(p for p in blocks[0].parameters() if p.ndim == 1).shape[0])
-    adapted = [
-        AdaptedBlock(block, Mona(width, bottleneck=bottleneck, dropout=dropout), batch_first=batch_first)
-        for block in blocks
-    ]
-    # open_clip's transformer walks a ModuleList, timm's ViT may hold a Sequential: both keep their type.
-    setattr(holder, name, type(blocks)(*adapted) if isinstance(blocks, nn.Sequential) else nn.ModuleList(adapted))
-    return len(adapted)

@@ -1,9 +1,9 @@
-"""open_clip configurations of our own: where they lie, and which of them are refused before anything is built."""
+"""open_clip configurations: where they lie, and which of them are refused before anything is built."""
 
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,84 @@ from usassist.core.models.config import ENCODER_NAME
 _MOST_BYTES = 2**20
 _NEEDED = ("embed_dim", "vision_cfg", "text_cfg")
 _LARGEST_NUMBER = 1_000_000
-_MOST = {"image_size": 2048, "width": 8192, "embed_dim": 8192, "layers": 256, "heads": 256, "context_length": 4096}
+_MOST = {
+    "image_size": 2048,
+    "width": 8192,
+    "embed_dim": 8192,
+    "layers": 256,
+    "heads": 256,
+    "context_length": 4096,
+    "hidden_size": 8192,
+    "num_hidden_layers": 256,
+    "num_attention_heads": 256,
+    "intermediate_size": 32768,
+}
 _MOST_PARAMETERS = 2_000_000_000
 _TIMM_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def find(name: str, folder: Path | None) -> Path | None:
+# What a BERT's words are published in, the better one first.
+VOCABULARY_FILES = ("vocab.txt", "tokenizer.json")
+# BERT-base, which BiomedCLIP's and UniMed-CLIP's text towers are; a configuration's own `bert` section replaces it.
+BERT_BASE = {
+    "vocab_size": 30522,
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+    "max_position_embeddings": 512,
+    "type_vocab_size": 2,
+}
+
+
+def find(name: str, *folders: Path | None) -> Path | None:
     """Return the file of our own open_clip configuration of this name, None where it is one of open_clip's.
 
-    It lies beside the model's weights in `folder`, or in the folder of a shipped model. Raises ModelError for a name
-    that would lead out of these folders or to a network.
+    It lies beside the model's weights in one of `folders`, in resources/encoders, or in the folder of a shipped model.
+    Raises ModelError for a name that would lead out of these folders or to a network.
     """
     if not ENCODER_NAME.fullmatch(name):
         raise ModelError(
             f"An open_clip configuration's name is 1 to 100 letters, digits, '.', '_' and '-'; found {name!r}."
         )
+    homes = [*(folder for folder in folders if folder is not None), paths.resources() / "encoders"]
     shipped = sorted((paths.resources() / "models").glob(f"*/{name}.json"))
-    candidates = ([folder / f"{name}.json"] if folder is not None else []) + shipped
+    candidates = [*(home / f"{name}.json" for home in homes), *shipped]
     return next((path for path in candidates if path.is_file()), None)
+
+
+def own_files(name: str, *folders: Path | None) -> list[Path]:
+    """Return the files that a model needs beside its weights: its own open_clip configuration, and a BERT's words."""
+    path = find(name, *folders)
+    words = [home / file for home in folders if home is not None for file in VOCABULARY_FILES]
+    return [file for file in (path, *words) if file is not None and file.is_file()]
+
+
+def settings_of(name: str, *folders: Path | None) -> dict[str, Any]:
+    """Return the checked settings of a configuration of ours or of open_clip's, as a copy. Raises ModelError.
+
+    A configuration says `bert` (sizes as in transformers' BertConfig) where the text tower is a BERT.
+    """
+    path = find(name, *folders)
+    if path is not None:
+        return read(path)
+    from usassist.core.models import torchvision_ops
+
+    torchvision_ops.prepare()
+    import open_clip
+
+    known = open_clip.get_model_config(name)  # a copy; the name was checked, so nothing is fetched
+    if known is None:
+        raise ModelError(
+            f"No open_clip configuration is called {name!r}; put {name}.json beside the model's weights, or name "
+            f"one of open_clip's, for instance ViT-B-16-quickgelu."
+        )
+    return checked(known, where=f"The open_clip configuration {name}")
+
+
+def has_bert(settings: Mapping[str, Any]) -> bool:
+    """Return whether the text tower is a BERT from the transformers package instead of open_clip's own."""
+    return bool(settings["text_cfg"].get("hf_model_name"))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -89,11 +149,20 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 def _parameters(tower: dict[str, Any]) -> float:
     """Return roughly how many parameters a transformer tower has; a missing or odd number counts as open_clip's."""
 
-    def number(name: str, usual: float) -> float:
-        value = tower.get(name)
+    def number(section: Mapping[str, Any], name: str, usual: float) -> float:
+        value = section.get(name)
         return float(value) if isinstance(value, int | float) else usual
 
-    width = number("width", 768)
-    patches = (number("image_size", 224) / max(1.0, number("patch_size", 16))) ** 2
-    table = number("vocab_size", 0) + number("context_length", 0) + (patches if "image_size" in tower else 0)
-    return math.fsum((12 * number("layers", 12) * width**2, table * width))
+    width = number(tower, "width", 768)
+    patches = (number(tower, "image_size", 224) / max(1.0, number(tower, "patch_size", 16))) ** 2
+    rows = number(tower, "vocab_size", 0) + number(tower, "context_length", 0)
+    table = rows + (patches if "image_size" in tower else 0)
+    count = math.fsum((12 * number(tower, "layers", 12) * width**2, table * width))
+    bert = tower.get("bert")
+    if not isinstance(bert, dict):
+        return count
+    hidden, layers, inner, words = (
+        number(bert, name, BERT_BASE[name])
+        for name in ("hidden_size", "num_hidden_layers", "intermediate_size", "vocab_size")
+    )
+    return count + hidden * (words + layers * (4 * hidden + 2 * inner))

@@ -3,13 +3,13 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from usassist.core.errors import ModelError
-from usassist.core.models.record import build_record, require_range
+from usassist.core.models.record import STATED, build_record, require_range
 
 SCHEMA_VERSION = 1
 CONFIG_FILE = "model.json"
@@ -51,7 +51,7 @@ class AdapterConfig:
     stages by index from 0; empty means all of them.
     """
 
-    kind: Literal["mona", "lora", "full", "none"] = "mona"
+    kind: Literal["mona", "lora", "full", "none"] = field(default="mona", metadata=STATED)
     placement: Literal["both", "end", "stages"] = "end"
     variant: Literal["baseline", "noise_gated", "frequency", "hybrid"] = "baseline"
     shared: bool = False
@@ -67,7 +67,8 @@ class HeadConfig:
     """What reads the features.
 
     For masks: "film_skip" and "unet" climb over all taps (`widths` from the second-deepest tap to the shallowest),
-    "pyramid" is NextGen-UIA's (`width` channels, `fusion`), "clipseg" is CLIPSeg's (`width` is its reduced size, 64).
+    "pyramid" is NextGen-UIA's (`width` channels, `fusion`), "clipseg" is CLIPSeg's (`width` is its reduced size, 64;
+    `refined` upsamples in two steps behind a convolution, else in one).
     For classes: "pooled" is linear on the pooled, fused taps of the pyramid with `hidden` units before it (0: none).
     "none" is a pair of towers without a head.
     """
@@ -78,6 +79,7 @@ class HeadConfig:
     fusion: Literal["sequential", "parallel"] = "sequential"
     hidden: int = 0
     dropout: float = 0.1
+    refined: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,9 @@ class Calibration:
 
     `threshold` is on the pixel probability; below `presence_threshold` the answer is an empty mask. Presence is judged
     from two witnesses, the presence logit and the peak of the mask's logits: each errs on other images.
+
+    A classifier's logits become probabilities by `link`, the function its loss trained them for, after a division by
+    `temperature` (Guo et al. 2017).
     """
 
     threshold: float = 0.5
@@ -107,6 +112,26 @@ class Calibration:
     presence_bias: float = 0.0
     quality_scale: float = 1.0
     quality_bias: float = 0.0
+    link: Literal["softmax", "sigmoid"] = "softmax"
+    temperature: float = 1.0
+
+    def class_probabilities(self, logits: Sequence[float]) -> tuple[float, ...]:
+        """Return the probabilities of the classes, which add up to 1, from the K raw logits of one image.
+
+        "sigmoid" is for losses that judge each class by itself, such as focal loss: each class's own probability over
+        their sum. A softmax of such logits would answer another question than the one that was trained.
+
+        >>> [round(p, 2) for p in Calibration(link="sigmoid").class_probabilities([0.0, 0.0])]
+        [0.5, 0.5]
+        """
+        cooled = [float(logit) / self.temperature for logit in logits]
+        if self.link == "sigmoid":
+            weights = [_sigmoid(logit) for logit in cooled]
+        else:
+            top = max(cooled)
+            weights = [math.exp(logit - top) for logit in cooled]
+        total = sum(weights)
+        return tuple(weight / total for weight in weights)
 
     def presence(self, presence: float, *, peak: float) -> float:
         """Return P(what was asked is in the image), 0 to 1, from the raw presence logit and the mask's peak logit."""
@@ -132,7 +157,7 @@ class ModelConfig:
     name: str
     title: str
     encoder: EncoderConfig
-    adapter: AdapterConfig = AdapterConfig()
+    adapter: AdapterConfig = field(default=AdapterConfig(), metadata=STATED)
     head: HeadConfig = HeadConfig()
     preprocess: PreprocessConfig = PreprocessConfig()
     calibration: Calibration = Calibration()
@@ -208,6 +233,7 @@ def _check_ranges(config: ModelConfig, where: str) -> None:
         ("head.dropout", config.head.dropout, 0.0, 0.99),
         ("the number of classes", len(config.classes), 0, 254),
         ("calibration.threshold", calibration.threshold, 0.0, 1.0),
+        ("calibration.temperature", calibration.temperature, 1e-3, 1e3),
         ("calibration.presence_threshold", calibration.presence_threshold, 0.0, 1.0),
     ):
         require_range(value, low, high, where=f"{where}, {name}", error=ModelError)

@@ -4,7 +4,10 @@ from torch import Tensor, nn
 
 
 class Film(nn.Module):
-    """Scale and shift the channels of a map (B, C, h, w) by a condition (B, D); starts as the identity."""
+    """Scale and shift the channels of maps (B, C, h, w) or sequences (B, C, n) by a condition (B, D).
+
+    Starts as the identity.
+    """
 
     def __init__(self, condition: int, channels: int) -> None:
         super().__init__()
@@ -15,4 +18,7 @@ class Film(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        return x * (1 + self.scale(condition)[..., None, None]) + self.shift(condition)[..., None, None]
+        """Return `x` modulated, in its own shape."""
+        places = (1,) * (x.ndim - 2)
+        scale, shift = (layer(condition).unflatten(-1, (-1, *places)) for layer in (self.scale, self.shift))
+        return x * (1 + scale) + shift

@@ -3,21 +3,31 @@
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from usassist.core.models.segmenter import Segmenter
+from usassist.core.models.embedder import ClipModel
+from usassist.core.models.resnet import ResNetTrunk
 from usassist.core.models.trunk import ContextTrunk
+from usassist.core.models.unet import UNetTrunk
 
 
-def fold_batch_norms(model: Segmenter) -> int:
+def fold_batch_norms(model: ClipModel) -> int:
     """Fold what is known to follow directly, in place, for inference only; returns how many.
 
     Answers change by rounding alone, but the tensors are no longer those of the model's file: a folded model is neither
     saved nor trained. An image tower we did not build is left as it is: its modules may run in another order.
     """
-    count = sum(_fold_children(block) for block in model.head.fuse)
     trunk = getattr(model.encoder.clip.visual, "trunk", None)
-    if isinstance(trunk, ContextTrunk):
+    count = _fold_sequences(getattr(model, "head", None))
+    if isinstance(trunk, UNetTrunk | ResNetTrunk):
+        count += _fold_sequences(trunk)
+    if isinstance(trunk, ContextTrunk):  # timm's blocks are no sequences, but run in the order of their children
         count += sum(_fold_children(module) for module in list(trunk.stages.modules()))
     return count
+
+
+def _fold_sequences(part: nn.Module | None) -> int:
+    """Fold in the sequences of a part of ours: there the order of the children is the order of the steps."""
+    modules = list(part.modules()) if part is not None else []
+    return sum(_fold_children(module) for module in modules if isinstance(module, nn.Sequential))
 
 
 def _fold_children(parent: nn.Module) -> int:

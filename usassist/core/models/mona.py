@@ -1,10 +1,14 @@
 """Mona adapters (Yin et al. 2024; NextGen-UIA, arXiv 2506.08849): small trainable filters beside a frozen backbone."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from usassist.core.errors import ModelError
 
 
 class Mona(nn.Module):
@@ -12,7 +16,8 @@ class Mona(nn.Module):
 
     Works on tokens (B, prefix + h*w, C) and keeps the prefix (class) tokens untouched, or on maps (B, C, h, w).
     The up-projection starts at zero, so a fresh adapter is the identity: a random start would turn the pretrained
-    features by about 50 degrees. 111,872 parameters at width 768 and bottleneck 64.
+    features by about 50 degrees. 111,872 parameters at width 768 and bottleneck 64. The parameters stay in float32
+    where the features are bfloat16: the answer has the features' type.
     """
 
     def __init__(self, width: int, *, bottleneck: int = 64, dropout: float = 0.1) -> None:
@@ -39,30 +44,142 @@ class Mona(nn.Module):
         if grid is None:
             side = math.isqrt(x.shape[1])
             grid = (side, side)
-        prefix = x.shape[1] - grid[0] * grid[1]
-        adapted = self._adapt(x[:, prefix:], *grid)
-        return torch.cat([x[:, :prefix], adapted], dim=1) if prefix else adapted
+        return self._adapt(x, *grid)
 
     def _adapt(self, tokens: Tensor, height: int, width: int) -> Tensor:
-        scaled = self.norm(tokens) * self.gamma + tokens * self.gammax
-        grid = self.down(scaled).transpose(1, 2).reshape(tokens.shape[0], -1, height, width)
-        mixed = (self.conv3(grid) + self.conv5(grid) + self.conv7(grid)) / 3 + grid
-        mixed = mixed + self.mix(mixed)
-        out: Tensor = self.up(self.dropout(F.gelu(mixed)).flatten(2).transpose(1, 2))
-        return tokens + out
+        """Adapt the last height x width tokens.
+
+        All stays in the layout (B, tokens, channels), which convolutions read as channels last: nothing is copied to
+        be turned round, and the class tokens are cut off where there are 64 channels, not 768.
+        """
+        kind = tokens.dtype
+        prefix = tokens.shape[1] - height * width
+        scale, shift = (self.norm.weight * self.gamma).to(kind), (self.norm.bias * self.gamma).to(kind)
+        normed = F.layer_norm(tokens, self.norm.normalized_shape, scale, shift, self.norm.eps)
+        scaled = torch.addcmul(normed, tokens, self.gammax.to(kind))
+        reduced = F.linear(scaled, self.down.weight.to(kind), self.down.bias.to(kind))[:, prefix:]
+        # The convolution is small and stays in float32: bfloat16 makes its gradient slow on a CPU.
+        grid = reduced.float().unflatten(1, (height, width)).permute(0, 3, 1, 2)
+        mixed = (self.filtered(grid) + grid).permute(0, 2, 3, 1).flatten(1, 2)
+        mixed = mixed + F.linear(mixed, self.mix.weight.flatten(1), self.mix.bias)
+        hidden = self.dropout(F.gelu(mixed)).to(kind)
+        change = F.linear(hidden, self.up.weight.to(kind), self.up.bias.to(kind))
+        return tokens + (F.pad(change, (0, 0, prefix, 0)) if prefix else change)
+
+    def filtered(self, grid: Tensor) -> Tensor:
+        """Return the mean of the three depth-wise convolutions of a map (B, bottleneck, h, w) float32."""
+        kernels, biases = self.kernels()
+        return F.conv2d(grid, kernels.mean(0), biases.mean(0), padding=3, groups=grid.shape[1])
+
+    def kernels(self) -> tuple[Tensor, Tensor]:
+        """Return the three convolutions as 7 x 7 kernels (3, bottleneck, 1, 7, 7) and biases (3, bottleneck).
+
+        Convolving is linear: a weighted sum of the three is one convolution with the same sum of their kernels.
+        """
+        convs = (self.conv3, self.conv5, self.conv7)
+        kernels = [F.pad(conv.weight, [(7 - conv.kernel_size[0]) // 2] * 4) for conv in convs]
+        return torch.stack(kernels), torch.stack([conv.bias for conv in convs if conv.bias is not None])
 
 
 class AdaptedBlock(nn.Module):
-    """A transformer block and its adapter; `batch_first` is False for blocks that take (tokens, batch, width)."""
+    """A transformer block and the adapter behind it.
 
-    def __init__(self, block: nn.Module, adapter: Mona, *, batch_first: bool = True) -> None:
+    `prefix` counts the class tokens before the patches; `batch_first` is False for blocks that take (tokens, batch,
+    width). Raises ModelError where the patches form no square.
+    """
+
+    def __init__(self, block: nn.Module, adapter: Mona, *, prefix: int, batch_first: bool = True) -> None:
         super().__init__()
         self.block = block
         self.adapter = adapter
+        self.prefix = prefix
         self.batch_first = batch_first
 
     def forward(self, x: Tensor, *args: object, **kwargs: object) -> Tensor:
         out: Tensor = self.block(x, *args, **kwargs)
-        if self.batch_first:
+        return _adapt_patches(self.adapter, out, prefix=self.prefix, batch_first=self.batch_first)
+
+
+class TwiceAdaptedBlock(nn.Module):
+    """A transformer block with an adapter behind the attention's residual and one behind the MLP's.
+
+    The placement of NextGen-UIA; without `mlp_adapter` one adapter serves both, as in the publication's code. `block`
+    is one that `has_known_halves`. The rest is as in AdaptedBlock.
+    """
+
+    def __init__(self, block: nn.Module, adapters: Sequence[Mona], *, prefix: int, batch_first: bool = True) -> None:
+        super().__init__()
+        self.block = block
+        names = ("shared_adapter",) if len(adapters) == 1 else ("attention_adapter", "mlp_adapter")
+        for name, adapter in zip(names, adapters, strict=True):
+            self.add_module(name, adapter)
+        self._names = (names[0], names[-1])
+        self.prefix = prefix
+        self.batch_first = batch_first
+
+    def forward(self, x: Tensor, *masks: object, **named_masks: object) -> Tensor:
+        if any(mask is not None for mask in (*masks, *named_masks.values())):
+            raise ModelError("A block with two Mona adapters was given a mask; the image tower has none.")
+        for name, half in zip(self._names, (attention_half, mlp_half), strict=True):
+            adapter = self.get_submodule(name)
+            x = _adapt_patches(adapter, half(self.block, x), prefix=self.prefix, batch_first=self.batch_first)
+        return x
+
+
+class AdaptedStage(nn.Module):
+    """A stage of a trunk that is no ViT and the adapter behind it.
+
+    `channels_last` where the stage gives (B, h, w, C).
+    """
+
+    def __init__(self, stage: nn.Module, adapter: Mona, *, channels_last: bool = False) -> None:
+        super().__init__()
+        self.stage = stage
+        self.adapter = adapter
+        self.channels_last = channels_last
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.stage(x)
+        if not self.channels_last:
             return self.adapter(out)
-        return self.adapter(out.transpose(0, 1)).transpose(0, 1)
+        tokens: Tensor = self.adapter(out.flatten(1, 2), grid=(out.shape[1], out.shape[2]))
+        return tokens.reshape(out.shape)
+
+
+def has_known_halves(block: nn.Module) -> bool:
+    """Return whether a block is one whose two residual halves can be run apart: open_clip's plain one, or timm's."""
+    from open_clip.transformer import ResidualAttentionBlock
+    from timm.models.vision_transformer import Block
+
+    return type(block) in (ResidualAttentionBlock, Block)
+
+
+def attention_half(block: Any, x: Tensor) -> Tensor:
+    """Return the tokens behind the attention's residual, of a block that `has_known_halves`."""
+    if hasattr(block, "ln_1"):  # open_clip's
+        out: Tensor = x + block.ls_1(block.attention(block.ln_1(x)))
+    else:
+        out = x + block.drop_path1(block.ls1(block.attn(block.norm1(x))))
+    return out
+
+
+def mlp_half(block: Any, x: Tensor) -> Tensor:
+    """Return the tokens behind the MLP's residual, of a block that `has_known_halves`."""
+    if hasattr(block, "ln_1"):
+        out: Tensor = x + block.ls_2(block.mlp(block.ln_2(x)))
+    else:
+        out = x + block.drop_path2(block.ls2(block.mlp(block.norm2(x))))
+    return out
+
+
+def _adapt_patches(adapter: nn.Module, x: Tensor, *, prefix: int, batch_first: bool) -> Tensor:
+    tokens = x if batch_first else x.transpose(0, 1)
+    patches = tokens.shape[1] - prefix
+    side = math.isqrt(max(0, patches))
+    if side * side != patches:
+        raise ModelError(
+            f"A Mona adapter found {patches} patch tokens, which form no square; use square images, and no patch "
+            f"dropout in the encoder's configuration."
+        )
+    out: Tensor = adapter(tokens, grid=(side, side))
+    return out if batch_first else out.transpose(0, 1)

@@ -1,12 +1,14 @@
 """Frozen dataclasses from parsed JSON or TOML: every key known, every value of the type its field declares."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from usassist.core.errors import UsassistError
 
 _Part = TypeVar("_Part")
+# For a choice that no file may leave open: a default would be taken for what the file says.
+STATED: Mapping[str, Any] = {"stated": True}
 _LARGEST = 1e30
 _SHOWN = 60
 
@@ -14,8 +16,9 @@ _SHOWN = 60
 def build_record(part: type[_Part], raw: object, *, where: str, error: type[UsassistError]) -> _Part:
     """Return the dataclass `part` filled from `raw`, sections inside it too.
 
-    Understands bool, int, float (finite), str, Literal, tuples of one kind, mappings and dataclasses. Raises `error`
-    with a sentence that begins with `where` for unknown and missing keys and for values of another type.
+    Understands bool, int, float (finite), str, Literal, tuples of one kind, mappings and dataclasses. A field whose
+    metadata is `STATED` must be given although it has a default. Raises `error` with a sentence that begins with
+    `where` for unknown and missing keys and for values of another type.
     """
     if not isinstance(raw, Mapping):
         raise error(f"{where} is a section of settings, found the value {_shown(raw)}.")
@@ -23,11 +26,15 @@ def build_record(part: type[_Part], raw: object, *, where: str, error: type[Usas
     unknown = sorted(str(key) for key in raw if key not in kinds)
     if unknown:
         raise error(f"{where}: unknown keys {', '.join(unknown)}; known are {', '.join(sorted(kinds))}.")
-    needed = [f.name for f in fields(part) if f.default is MISSING and f.default_factory is MISSING]  # type: ignore[arg-type]
+    needed = [f.name for f in fields(part) if _must_be_given(f)]  # type: ignore[arg-type]
     missing = [name for name in needed if name not in raw]
     if missing:
         raise error(f"{where}: {', '.join(missing)} must be given.")
     return part(**{name: _value(kinds[name], raw[name], where=f"{where}, {name}", error=error) for name in raw})
+
+
+def _must_be_given(part: "Field[Any]") -> bool:
+    return (part.default is MISSING and part.default_factory is MISSING) or bool(part.metadata.get("stated"))
 
 
 def require_range(value: float, low: float, high: float, *, where: str, error: type[UsassistError]) -> None:

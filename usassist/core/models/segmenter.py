@@ -1,37 +1,40 @@
-"""Encoder and head as one model."""
-
-from collections.abc import Sequence
+"""Encoder and a head for masks as one model."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from usassist.core.models.clip import ClipEncoder, ImageFeatures
 from usassist.core.models.config import ModelConfig
-from usassist.core.models.decoder import FilmSkipDecoder, Segmentation
+from usassist.core.models.embedder import ClipModel
+from usassist.core.models.mask_head import MaskHead, Segmentation
+from usassist.core.models.visual_prompt import highlight
 
 
-class Segmenter(nn.Module):
+class Segmenter(ClipModel):
     """A CLIP-Mona segmenter: look at an image once with `encode`, answer prompts about it with `decode`."""
 
-    def __init__(self, encoder: ClipEncoder, head: FilmSkipDecoder, config: ModelConfig) -> None:
-        super().__init__()
-        self.encoder = encoder
+    def __init__(self, encoder: ClipEncoder, head: MaskHead, config: ModelConfig) -> None:
+        super().__init__(encoder, config)
         self.head = head
-        self.config = config
 
-    def encode(self, images: Tensor) -> ImageFeatures:
-        """Encode preprocessed images (B, 3, size, size)."""
-        return self.encoder.image(images)
+    def embed_support(self, images: Tensor, masks: Tensor) -> Tensor:
+        """Return the visual prompts (B, D) of support images: a condition for `decode`, like a text's embedding.
 
-    def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        """Return the text tower's embeddings (B, D) of some texts, not normalised."""
-        return self.encoder.text(self.encoder.tokenizer(texts).to(self.encoder.device))
+        `images` (B, 3, S, S) are preprocessed, `masks` (B, 1, S, S) are 1 on the object. The image tower sees the
+        object highlighted (CLIPSeg, Luddecke and Ecker 2022). Raises ModelError where a mask is empty.
+        """
+        preprocess = self.config.preprocess
+        mean, std = (torch.tensor(values, device=images.device) for values in (preprocess.mean, preprocess.std))
+        return self.embed_images(highlight(images, masks, black=(-mean / std).expand(3)))
 
     def decode(
-        self, features: ImageFeatures, text: Tensor | None = None, *, given: Tensor | None = None
+        self, features: ImageFeatures, asked: Tensor | None = None, *, given: Tensor | None = None
     ) -> Segmentation:
-        """Segment what `text` (B, D) asks for; where `given` (B,) is false, or without a text, the default target."""
-        condition = self.head.condition(text, given, batch=features.embedding.shape[0])
+        """Segment what is asked for in `asked` (B, D), embeddings of texts or of support images.
+
+        Where `given` (B,) is false, or without anything asked, the target that the model was trained on.
+        """
+        condition = self.head.condition(asked, given, batch=features.batch)
         out: Segmentation = self.head(features, condition)
         return out
 
@@ -40,13 +43,3 @@ class Segmenter(nn.Module):
         features = self.encode(images)
         text = self.encoder.text(ids)
         return self.decode(features, text, given=given), features, text
-
-    def parameter_count(self) -> int:
-        """Return the number of parameters."""
-        return sum(p.numel() for p in self.parameters())
-
-
-def freeze_for_inference(model: Segmenter) -> Segmenter:
-    """Put a model into evaluation mode, without gradients, in the memory layout convolutions like on a CPU."""
-    model.eval().requires_grad_(requires_grad=False)
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -10,6 +10,8 @@ from ctypes import CDLL
 from functools import cache
 from pathlib import Path
 
+from usassist.core.models.light_imports import light
+
 _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -19,16 +21,17 @@ _kept_alive: list[object] = []
 
 @cache
 def prepare() -> None:
-    """Declare what is missing, once a process; call it just before timm or open_clip is first imported."""
+    """Declare what is missing and import both, once a process; call it before the first import of either."""
     import torch
 
-    if _compiled_part_loads():
-        return
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for name, schema in _SCHEMAS.items():
-        if not hasattr(torch.ops.torchvision, name):
-            library.define(schema)
-    _kept_alive.append(library)  # the declarations vanish when the Library object is collected
+    if not _compiled_part_loads():
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for name, schema in _SCHEMAS.items():
+            if not hasattr(torch.ops.torchvision, name):
+                library.define(schema)
+        _kept_alive.append(library)  # the declarations vanish when the Library object is collected
+    with light():
+        import open_clip  # noqa: F401  # imports timm
 
 
 def _compiled_part_loads() -> bool:

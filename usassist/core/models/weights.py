@@ -1,10 +1,7 @@
-"""Model folders: finding, checking, loading and adding them. Listing imports no torch."""
+"""Model folders: finding, checking, loading and saving them. Listing imports no torch."""
 
 import hashlib
-import os
-import re
-import shutil
-import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,11 +15,14 @@ from usassist.core.models.config import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, Mo
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from usassist.core.models.segmenter import Segmenter
+    from usassist.core.models.build import Model
+
+    Shapes = Mapping[str, tuple[int, ...]]
+    Check = Callable[[Shapes, Mapping[str, str]], None]
 
 DEFAULT_MODEL = "usassist-us"
 Origin = Literal["shipped", "user"]
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ADAPTER_WORDS = "adapter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def list_models() -> list[ModelInfo]:
 
     Reads every model's weights for their hash: seconds where the user's models are large, so not on the GUI thread.
     """
-    return [_info(folder, origin) for folder, origin in _folders()]
+    return [describe(folder, origin) for folder, origin in _folders()]
 
 
 def _folders() -> list[tuple[Path, Origin]]:
@@ -85,84 +85,127 @@ def find_model(name: str | None) -> ModelInfo:
         raise ModelError(
             f"There is no model {wanted!r}; the models are {names}. A folder with {CONFIG_FILE} works too."
         )
-    info = _info(*found)
+    info = describe(*found)
     if info.problem:
         raise ModelError(f"The model {wanted!r} cannot be used: {info.problem}")
     return info
 
 
-def load_model(name: str | None, *, device: str = "cpu") -> "tuple[Segmenter, ModelInfo]":
+def load_model(name: str | None, *, device: str = "cpu") -> "tuple[Model, ModelInfo]":
     """Load a model for inference only, its normalisations folded away.
 
     Raises ModelError, also where a tensor is missing or unexpected.
     """
-    from usassist.core.models.build import build_segmenter
+    from usassist.core.models.build import build_model
     from usassist.core.models.device import resolve
+    from usassist.core.models.embedder import freeze_for_inference
     from usassist.core.models.fold import fold_batch_norms
-    from usassist.core.models.segmenter import freeze_for_inference
 
     info = find_model(name)
     if info.config is None:  # find_model refuses damaged models; this is for the type checker and for races
         raise ModelError(f"The model {info.name!r} lost its {CONFIG_FILE} while it was loaded.")
-    model = build_segmenter(info.config, folder=info.folder)
+    model = build_model(info.config, folder=info.folder)
     fill(model, info.folder / WEIGHTS_FILE)
     fold_batch_norms(model.eval())
     return freeze_for_inference(model).to(resolve(device)), info
 
 
-def fill(model: "Segmenter", weights: Path) -> None:
-    """Load weights into a model: 0 missing and 0 unexpected tensors, or a ModelError that counts and names them.
+def fill(model: "Model", weights: Path) -> None:
+    """Load a model's own tensors: 0 missing and 0 unexpected, or a ModelError that counts and names them.
 
-    Names and shapes are compared before a tensor is read, so a file of another model costs no memory. Raises ModelError
-    too where a number in the file is not finite.
+    Own is everything, or with a base what `adapt.owned_names` lists: the rest came from the base. Names and shapes are
+    compared before a tensor is read, so a file of another model costs no memory. Raises ModelError too where a number
+    in the file is not finite, and one that names both where the file holds another adapter than the description.
+    """
+    from usassist.core.models.adapt import owned_names
+
+    own = model.state_dict()
+    names = owned_names(model, model.config)
+    expected = {name: tuple(tensor.shape) for name, tensor in own.items() if name in names}
+    tensors = read_tensors(
+        weights, check=lambda there, words: _require_fit(model.config, expected, weights, there, words)
+    )
+    model.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in tensors.items()}, strict=False)
+
+
+def read_tensors(path: Path, *, prefix: str = "", check: "Check | None" = None) -> "dict[str, Tensor]":
+    """Return the tensors of a safetensors file whose names begin with `prefix`, in the precision of the file.
+
+    `check` is given every name with its shape, and the file's own words about itself, before a tensor is read. Raises
+    ModelError for a file that cannot be read and for numbers that are not finite.
     """
     from safetensors import SafetensorError, safe_open
 
-    own = model.state_dict()
     try:
-        with safe_open(weights, framework="pt") as file:
-            there = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  no mapping
-            _require_fit(model, weights, there)
-            tensors = {name: file.get_tensor(name).to(own[name].dtype) for name in there}
+        with safe_open(path, framework="pt") as file:
+            names = list(file.keys())
+            if check is not None:
+                check({name: tuple(file.get_slice(name).get_shape()) for name in names}, dict(file.metadata() or {}))
+            tensors = {name: file.get_tensor(name) for name in names if name.startswith(prefix)}
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{weights} cannot be read as safetensors ({error}); add the model again.") from error
+        raise ModelError(f"{path} cannot be read as safetensors ({error}); add the model again.") from error
     broken = sorted(name for name, tensor in tensors.items() if not bool(tensor.isfinite().all()))
     if broken:
         raise ModelError(
-            f"{weights} holds numbers that are not finite in {len(broken)} tensors, for instance {broken[0]}; "
+            f"{path} holds numbers that are not finite in {len(broken)} tensors, for instance {broken[0]}; "
             f"its training diverged or the file is damaged. Train or copy it again."
         )
-    model.load_state_dict(tensors)
+    return tensors
 
 
-def _require_fit(model: "Segmenter", weights: Path, there: dict[str, tuple[int, ...]]) -> None:
-    own = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+def _require_fit(config: ModelConfig, own: "Shapes", weights: Path, there: "Shapes", words: Mapping[str, str]) -> None:
     missing, unexpected = sorted(own.keys() - there.keys()), sorted(there.keys() - own.keys())
     shapes = sorted(k for k in own.keys() & there.keys() if own[k] != there[k])
-    if missing or unexpected or shapes:
-        raise ModelError(
-            f"{weights} does not fit {model.config.name}: {len(missing)} tensors missing, "
-            f"{len(unexpected)} unexpected, {len(shapes)} of another shape, for instance "
-            f"{[*missing, *unexpected, *shapes][0]}; it belongs to another model description."
-        )
+    described, held = _adapter_words(config), words.get(_ADAPTER_WORDS)
+    other_adapter = held is not None and held != described
+    if not (missing or unexpected or shapes or other_adapter):
+        return
+    example = f", for instance {[*missing, *unexpected, *shapes][0]}" if missing or unexpected or shapes else ""
+    why = "it belongs to another model description"
+    if other_adapter:
+        why = f"it holds the adapter {held!r}, while the description says {described!r}"
+    raise ModelError(
+        f"{weights} does not fit {config.name}: {len(missing)} tensors missing, {len(unexpected)} unexpected, "
+        f"{len(shapes)} of another shape{example}; {why}."
+    )
 
 
-def save_model(model: "Segmenter", folder: Path, *, config: ModelConfig, clip_folder: Path | None = None) -> None:
-    """Write `model.json`, fp16 weights and the open_clip configuration; each file whole or not at all.
+def _adapter_words(config: ModelConfig) -> str:
+    """Return the adapter in words, to be kept beside the tensors: "mona, both, hybrid, bottleneck 64, all layers"."""
+    adapter = config.adapter
+    layers = f"layers {', '.join(map(str, adapter.layers))}" if adapter.layers else "all layers"
+    if adapter.kind == "mona":
+        shared = "shared " if adapter.shared else ""
+        return f"mona, {shared}{adapter.placement}, {adapter.variant}, bottleneck {adapter.bottleneck}, {layers}"
+    if adapter.kind == "lora":
+        return f"lora, rank {adapter.rank}, alpha {adapter.alpha:g}, {layers}"
+    return f"{adapter.kind}, {layers}" if adapter.kind == "full" else adapter.kind
 
-    `clip_folder` is where the open_clip configuration lies if it is not a shipped one. Raises ModelError.
+
+def save_model(model: "Model", folder: Path, *, config: ModelConfig, clip_folder: Path | None = None) -> None:
+    """Write `model.json`, fp16 weights and the encoder's own files; each file whole or not at all.
+
+    With a base only the tensors that `adapt.owned_names` lists are written, after a check that the others are still the
+    base's. `clip_folder` is where the open_clip configuration lies if it is not a shipped one. Raises ModelError.
     """
     from safetensors.torch import save
 
+    from usassist.core.models.adapt import owned_names
+    from usassist.core.models.base import require_unchanged
     from usassist.core.project.atomic import make_folder, write_bytes
 
     make_folder(folder, error=ModelError)
-    tensors = {name: _halved(tensor).cpu().contiguous() for name, tensor in model.state_dict().items()}
-    write_bytes(folder / WEIGHTS_FILE, save(tensors), error=ModelError)
+    state, names = model.state_dict(), owned_names(model, config)
+    if config.encoder.base:
+        rest = {name: tensor for name, tensor in state.items() if name not in names}
+        require_unchanged(rest, config.encoder, beside=folder)
+    tensors = {name: _halved(tensor).cpu().contiguous() for name, tensor in state.items() if name in names}
+    data = save(tensors, metadata={_ADAPTER_WORDS: _adapter_words(config)})
+    write_bytes(folder / WEIGHTS_FILE, data, error=ModelError)
     write_bytes(folder / CONFIG_FILE, config.to_json().encode(), error=ModelError)
-    clip_config = clip_settings.find(config.encoder.open_clip, clip_folder)
-    if clip_config is not None and clip_config.parent != folder:
-        write_bytes(folder / clip_config.name, clip_config.read_bytes(), error=ModelError)
+    for source in clip_settings.own_files(config.encoder.open_clip, clip_folder):
+        if source.parent != folder:
+            write_bytes(folder / source.name, source.read_bytes(), error=ModelError)
 
 
 def _halved(tensor: "Tensor") -> "Tensor":
@@ -175,55 +218,8 @@ def _halved(tensor: "Tensor") -> "Tensor":
     return half if bool(half.isfinite().all()) else tensor
 
 
-def add_model(run: Path, *, name: str | None = None) -> ModelInfo:
-    """Copy a run's or another model's folder into the user's models; the name must be free. Raises ModelError.
-
-    The model appears whole, flushed to the disk and checked, or not at all.
-    """
-    from usassist.core.project.atomic import explain, make_folder, sync_folder
-
-    config = ModelConfig.read(run)
-    wanted = name or config.name
-    if not _NAME.fullmatch(wanted):
-        raise ModelError(f"A model's name is 1 to 64 letters, digits, '.', '_' and '-'; found {wanted!r}.")
-    if any(info.name == wanted for info in list_models()):
-        raise ModelError(f"There is a model {wanted!r} already; choose another with --name, or remove the old one.")
-    if not (run / WEIGHTS_FILE).is_file():
-        raise ModelError(f"{run} holds no {WEIGHTS_FILE}; has its training finished an epoch?")
-    home = paths.user_models()
-    make_folder(home, error=ModelError)
-    try:
-        with tempfile.TemporaryDirectory(dir=home, prefix=".adding-") as temporary:
-            draft = Path(temporary) / "model"
-            _copy_model(run, draft, clip_config=f"{config.encoder.open_clip}.json")
-            _check_loads(draft)
-            draft.rename(home / wanted)
-            sync_folder(home)
-    except OSError as error:
-        raise ModelError(explain(error, home / wanted)) from error
-    return _info(home / wanted, "user")
-
-
-def _copy_model(run: Path, draft: Path, *, clip_config: str) -> None:
-    from usassist.core.project.atomic import sync_folder
-
-    draft.mkdir()
-    for file in (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, clip_config):
-        if (run / file).is_file():
-            with (run / file).open("rb") as source, (draft / file).open("wb") as target:
-                shutil.copyfileobj(source, target)
-                target.flush()
-                os.fsync(target.fileno())
-    sync_folder(draft)
-
-
-def _check_loads(folder: Path) -> None:
-    from usassist.core.models.build import build_segmenter
-
-    fill(build_segmenter(ModelConfig.read(folder), folder=folder), folder / WEIGHTS_FILE)
-
-
-def _info(folder: Path, origin: Origin) -> ModelInfo:
+def describe(folder: Path, origin: Origin) -> ModelInfo:
+    """Return what there is to know about a model's folder without loading it."""
     name, weights = folder.name or folder.resolve().name, folder / WEIGHTS_FILE
     try:
         config = ModelConfig.read(folder)

@@ -5,17 +5,39 @@ import multiprocessing
 import signal
 import threading
 from collections import OrderedDict
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from typing import Literal, cast, get_args
+
+import numpy as np
+import numpy.typing as npt
 
 from usassist.core.domain import Frame, Prompt, Proposal
 from usassist.core.errors import ModelError, UsassistError
+from usassist.core.models.config import Task
 from usassist.core.models.threads import limit_threads
+from usassist.core.models.token_count import TokenCount
 from usassist.core.proposers.proposer import BuildOptions, Proposer, ProposerSpec, frame_token
 
 _FRAMES_SENT = 4
 _GOODBYE_S = 1.0
+
+_Verb = Literal["warm", "propose", "embed", "embed_texts", "count_tokens", "classify", "logit_scale", "task"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A question on its way to the child: `token` names the frame it is about, which is sent once and then remembered.
+
+    `arguments` are what the engine's method takes after the frame.
+    """
+
+    verb: _Verb
+    token: bytes | None = None
+    frame: Frame | None = None
+    arguments: tuple[object, ...] = ()
 
 
 class RemoteProposer:
@@ -34,6 +56,7 @@ class RemoteProposer:
         self._is_closed = False
         self._connection: Connection | None = None
         self._hash = ""
+        self._scale: float | None = None
         self._sent: OrderedDict[bytes, None] = OrderedDict()
 
     @property
@@ -46,12 +69,58 @@ class RemoteProposer:
         return self._hash
 
     def warm(self, frame: Frame) -> None:
-        self._ask("warm", frame, None)
+        self._ask("warm", frame)
 
     def propose(self, frame: Frame, prompt: Prompt) -> tuple[Proposal, ...]:
         answer = self._ask("propose", frame, prompt)
         if not isinstance(answer, tuple):
-            raise ModelError(f"The engine {self._spec.name} answered {type(answer).__name__} instead of proposals.")
+            raise self._odd(answer, "proposals")
+        return answer
+
+    @property
+    def task(self) -> Task:
+        """Return what the engine's model answers with; asking it starts the child. Raises ModelError."""
+        answer = self._ask("task", None) if self._spec.embeds else "segment"
+        if answer not in get_args(Task):
+            raise self._odd(answer, "a task")
+        return cast("Task", answer)
+
+    @property
+    def logit_scale(self) -> float:
+        """Return the engine's factor on cosines; asked once, since the weights of a child do not change."""
+        if self._scale is None:
+            answer = self._ask("logit_scale", None)
+            if not isinstance(answer, float):
+                raise self._odd(answer, "a number")
+            self._scale = answer
+        return self._scale
+
+    def embed(self, frame: Frame) -> npt.NDArray[np.float32]:
+        """Return the frame's embedding (D,), of length 1. Raises ModelError, also for an engine that has none."""
+        answer = self._ask("embed", frame)
+        if not isinstance(answer, np.ndarray):
+            raise self._odd(answer, "an embedding")
+        return answer
+
+    def embed_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return the texts' embeddings (N, D), of length 1. Raises ModelError, also for an engine that has none."""
+        answer = self._ask("embed_texts", None, tuple(texts))
+        if not isinstance(answer, np.ndarray):
+            raise self._odd(answer, "embeddings")
+        return answer
+
+    def count_tokens(self, texts: Sequence[str]) -> tuple[TokenCount, ...]:
+        """Return for each text how much of it is read. Raises ModelError, also for an engine that reads none."""
+        answer = self._ask("count_tokens", None, tuple(texts))
+        if not isinstance(answer, tuple):
+            raise self._odd(answer, "numbers of tokens")
+        return answer
+
+    def classify(self, frame: Frame) -> tuple[tuple[str, float], ...]:
+        """Return each class's name and probability. Raises ModelError, also for an engine that knows no classes."""
+        answer = self._ask("classify", frame)
+        if not isinstance(answer, tuple):
+            raise self._odd(answer, "classes")
         return answer
 
     def close(self) -> None:
@@ -71,12 +140,12 @@ class RemoteProposer:
             process.kill()
             process.join(_GOODBYE_S)
 
-    def _ask(self, verb: str, frame: Frame, prompt: Prompt | None) -> object:
+    def _ask(self, verb: _Verb, frame: Frame | None, *arguments: object) -> object:
         with self._calling:
             try:
                 connection = self._connect()
-                token = frame_token(frame)
-                connection.send((verb, token, None if token in self._sent else frame, prompt))
+                token = frame_token(frame) if frame is not None else None
+                connection.send(_Request(verb, token, None if token in self._sent else frame, arguments))
                 ok, answer = connection.recv()
             except (EOFError, OSError) as error:
                 raise ModelError(self._died()) from error
@@ -84,10 +153,11 @@ class RemoteProposer:
                 # An answer that nobody fetched would be taken for the answer to the next question.
                 self._drop()
                 raise
-            self._sent[token] = None
-            self._sent.move_to_end(token)
-            while len(self._sent) > _FRAMES_SENT:
-                self._sent.popitem(last=False)
+            if token is not None:
+                self._sent[token] = None
+                self._sent.move_to_end(token)
+                while len(self._sent) > _FRAMES_SENT:
+                    self._sent.popitem(last=False)
         if not ok:
             raise ModelError(str(answer))
         return answer
@@ -146,6 +216,9 @@ class RemoteProposer:
             f"Ask again to restart it; if it keeps stopping, this machine may be short of memory."
         )
 
+    def _odd(self, answer: object, expected: str) -> ModelError:
+        return ModelError(f"The engine {self._spec.name} answered {type(answer).__name__} instead of {expected}.")
+
     def _closed(self) -> str:
         return f"The engine {self._spec.name} was closed; choose an engine again to ask it."
 
@@ -180,22 +253,32 @@ def _serve(connection: Connection, engine: str, options: BuildOptions) -> None:
 
 
 def _answer(
-    proposer: Proposer, frames: OrderedDict[bytes, Frame], engine: str, request: tuple[str, bytes, Frame | None, Prompt]
+    proposer: Proposer, frames: OrderedDict[bytes, Frame], engine: str, request: _Request
 ) -> tuple[bool, object]:
-    verb, token, frame, prompt = request
-    frame = frames[token] if frame is None else frame
-    frames[token] = frame
-    frames.move_to_end(token)
-    while len(frames) > _FRAMES_SENT:
-        frames.popitem(last=False)
+    frame = request.frame
+    if request.token is not None:
+        frame = frames[request.token] if frame is None else frame
+        frames[request.token] = frame
+        frames.move_to_end(request.token)
+        while len(frames) > _FRAMES_SENT:
+            frames.popitem(last=False)
     try:
-        if verb == "warm":
-            proposer.warm(frame)
-            return True, None
-        # A probability map is megabytes a frame, and no one on the other side draws it yet.
-        return True, tuple(replace(proposal, probability=None) for proposal in proposer.propose(frame, prompt))
+        answer = _call(proposer, engine, request, frame)
     except Exception as error:  # noqa: BLE001  the same seam: one frame that an engine trips over is not its end
         return False, _sentence(engine, error)
+    if request.verb == "propose" and isinstance(answer, tuple):
+        # A probability map is megabytes a frame, and no one on the other side draws it yet.
+        answer = tuple(replace(proposal, probability=None) for proposal in answer)
+    return True, answer
+
+
+def _call(proposer: Proposer, engine: str, request: _Request, frame: Frame | None) -> object:
+    member = getattr(proposer, request.verb, None)
+    if member is None:
+        raise ModelError(f"The engine {engine} knows no embeddings and no classes; choose the engine clip_mona.")
+    if not callable(member):
+        return member
+    return member(*(() if frame is None else (frame,)), *request.arguments)
 
 
 def _sentence(engine: str, error: BaseException) -> str:

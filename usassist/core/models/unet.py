@@ -1,0 +1,111 @@
+"""A plain U-Net (Ronneberger et al. 2015) as trunk and head: the baseline that every adapter has to beat."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from usassist.core.models import torchvision_ops
+from usassist.core.models.clip import ImageFeatures
+from usassist.core.models.decoder import require_widths, resized
+from usassist.core.models.mask_head import MaskHead, Segmentation, channels_of
+
+torchvision_ops.prepare()
+
+from timm.models import register_model  # noqa: E402  # only importable on a CPU-only machine after prepare()
+
+_LEVELS = 5
+
+
+class UNetTrunk(nn.Module):
+    """The contracting path: double convolutions with pooling between them, maps at strides 1, 2, 4, 8 and 16.
+
+    `base` channels at the first level, twice as many at each further one. Made for open_clip's timm tower.
+    """
+
+    def __init__(self, *, base: int = 32) -> None:
+        super().__init__()
+        self.channels = tuple(base * 2**level for level in range(_LEVELS))
+        inputs = (3, *self.channels[:-1])
+        self.stages = nn.ModuleList(
+            nn.Sequential(*([nn.MaxPool2d(2)] if level else []), *double_convolution(inputs[level], width))
+            for level, width in enumerate(self.channels)
+        )
+        self.num_features = self.embed_dim = self.channels[-1]
+        self.default_cfg: dict[str, Any] = {"input_size": (3, 256, 256)}
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """Do nothing: the trunk has no classifier; open_clip adds its own projection."""
+
+    def forward_intermediates(
+        self, x: Tensor, *, indices: Sequence[int] | None = None, **options: object
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return (the deepest map, the maps that `indices` names, all where None), each (B, C, h, w)."""
+        maps: list[Tensor] = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return x, maps if indices is None else [maps[index] for index in indices]
+
+    def forward_head(self, deepest: Tensor) -> Tensor:
+        """Return the pooled features (B, C) of the deepest map."""
+        return deepest.mean(dim=(2, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        deepest, _ = self.forward_intermediates(x)
+        return self.forward_head(deepest)
+
+
+class UNetHead(MaskHead):
+    """The expanding path: upsample, concatenate, double convolution at each level, then a 1x1 convolution.
+
+    Works over the taps of any trunk, those of one size too. Logits have the size of the shallowest tap. Takes no
+    condition.
+    """
+
+    def __init__(self, tap_channels: tuple[int, ...], *, widths: tuple[int, ...], objects: int = 1) -> None:
+        """Raise ValueError where `widths` does not name one width fewer than there are taps."""
+        super().__init__(objects)
+        require_widths(tap_channels, widths)
+        below = (tap_channels[-1], *widths[:-1])
+        self.fuse = nn.ModuleList(
+            nn.Sequential(*double_convolution(below[level] + skip, width))
+            for level, (skip, width) in enumerate(zip(reversed(tap_channels[:-1]), widths, strict=True))
+        )
+        self.mask = nn.Conv2d(widths[-1], channels_of(objects), 1)
+        self._add_confidence(deep=tap_channels[-1], fine=widths[-1])
+
+    def forward(self, features: ImageFeatures, condition: Tensor | None) -> Segmentation:
+        deep = x = features.taps[-1]
+        for fuse, skip in zip(self.fuse, reversed(features.taps[:-1]), strict=True):
+            x = fuse(torch.cat([resized(x, skip), skip], dim=1))
+        return self._judged(self.mask(x), fine=x, deep=deep)
+
+
+def double_convolution(inputs: int, width: int) -> list[nn.Module]:
+    """Return two 3x3 convolutions, each normalised over the batch and rectified, with He's start."""
+    layers: list[nn.Module] = []
+    for channels in (inputs, width):
+        convolution = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+        layers += [convolution, nn.BatchNorm2d(width), nn.ReLU()]
+    return layers
+
+
+@register_model  # type: ignore[untyped-decorator]
+def usassist_unet(pretrained: bool = False, **kwargs: object) -> UNetTrunk:
+    """Build the trunk with 32 channels at the first level; there are no pretrained weights."""
+    return UNetTrunk(base=32)
+
+
+@register_model  # type: ignore[untyped-decorator]
+def usassist_unet_16(pretrained: bool = False, **kwargs: object) -> UNetTrunk:
+    """Build the trunk with 16 channels at the first level, a quarter of the work."""
+    return UNetTrunk(base=16)
+
+
+@register_model  # type: ignore[untyped-decorator]
+def usassist_unet_64(pretrained: bool = False, **kwargs: object) -> UNetTrunk:
+    """Build the trunk with 64 channels at the first level, as published."""
+    return UNetTrunk(base=64)

@@ -1,0 +1,37 @@
+"""The blocks of a ViT behind its last tap: run only where the image's embedding is wanted."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def has_more_blocks(visual: Any, tap: int) -> bool:
+    """Return whether an image tower is open_clip's or timm's ViT with blocks behind the block `tap`."""
+    from open_clip.transformer import VisionTransformer as OpenClip
+    from timm.models.vision_transformer import VisionTransformer as Timm
+
+    if isinstance(visual, OpenClip):
+        return len(visual.transformer.resblocks) > tap + 1
+    trunk = getattr(visual, "trunk", None)
+    return isinstance(trunk, Timm) and len(trunk.blocks) > tap + 1
+
+
+def embedding_after(visual: Any, tap: int, tokens: Tensor, prefix: tuple[Tensor, ...]) -> Tensor:
+    """Return the embeddings (B, D) of images from what the block `tap` of a ViT gave.
+
+    `tokens` is its map (B, C, h, w), `prefix` its class tokens (B, P, C), none or one tensor.
+    """
+    x = torch.cat([*prefix, tokens.flatten(2).transpose(1, 2)], dim=1)
+    trunk = getattr(visual, "trunk", None)
+    if trunk is not None:
+        for block in trunk.blocks[tap + 1 :]:
+            x = block(x)
+        out: Tensor = visual.head(trunk.forward_head(trunk.norm(x)))
+        return out
+    batch_first = visual.transformer.batch_first
+    x = x if batch_first else x.transpose(0, 1)
+    for block in visual.transformer.resblocks[tap + 1 :]:
+        x = block(x)
+    pooled, _ = visual._pool(x if batch_first else x.transpose(0, 1))
+    return pooled if visual.proj is None else pooled @ visual.proj

@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from usassist.core.cli.engine import Engine
+from usassist.core.cli.harness import evaluate_examples
 from usassist.core.cli.main import main
-from usassist.core.domain import Prompt
+from usassist.core.data.dataset import load
+from usassist.core.domain import Frame, Mask, Prompt, Proposal
 from usassist.core.geometry.cv import cv2
+from usassist.core.models.config import EncoderConfig, ModelConfig
 
 SHAPE = (16, 24)
 
@@ -148,3 +152,56 @@ def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[st
         status = int(stop.code or 0)
     assert status == 2
     assert capsys.readouterr().err
+
+
+class Tissues:
+    """An engine that tells two objects apart, and takes the left half for one and the right quarter for the other."""
+
+    weights_hash = "ab"
+
+    def propose(self, frame: Frame, prompt: Prompt) -> tuple[Proposal, ...]:
+        left, right = np.zeros((2, *frame.shape), dtype=np.bool_)
+        left[:, : frame.shape[1] // 2] = True
+        right[:, 3 * frame.shape[1] // 4 :] = True
+        return tuple(
+            Proposal(frame.ref.key, name, Mask.from_array(mask), 0.9, 0.8, "tissues", "ab", prompt, 0.01)
+            for name, mask in (("nerve", left), ("artery", right))
+        )
+
+
+def test_each_object_of_an_index_mask_has_a_line_of_its_own(tmp_path: Path) -> None:
+    index = np.zeros(SHAPE, np.uint8)
+    index[:, :12] = 1
+    index[:, 12:] = 2
+    save(tmp_path / "two" / "images" / "a.png", np.full(SHAPE, 90, np.uint8))
+    save(tmp_path / "two" / "masks" / "a.png", index)
+    save(tmp_path / "two" / "images" / "b.png", np.full(SHAPE, 90, np.uint8))
+    save(tmp_path / "two" / "masks" / "b.png", np.minimum(index, 1) * (index == 1))
+    (tmp_path / "two" / "classes.csv").write_text("value,name\n1,nerve\n2,artery\n", encoding="utf-8")
+    config = ModelConfig("m", "M", EncoderConfig("usassist-lite0", (0, 1)), classes=("nerve", "artery"))
+    built = Engine(Tissues(), "tissues", "m", "cpu", "ab", config)
+    evaluation, _ = evaluate_examples(built, load(tmp_path / "two"))
+    found = {(score.input, score.class_name): (score.dice, score.empty_truth) for score in evaluation.scores}
+    assert found == {
+        ("a.png", "nerve"): (1.0, False),
+        ("a.png", "artery"): (pytest.approx(2 / 3), False),
+        ("b.png", "nerve"): (1.0, False),
+        ("b.png", "artery"): (0.0, True),
+    }
+    one, _ = evaluate_examples(built, load(tmp_path / "two"), prompt="Nerve")
+    assert {score.class_name for score in one.scores} == {"nerve"}
+
+
+def test_N17_an_earlier_report_on_the_same_images_is_compared_to(
+    dataset: Path, tmp_path: Path, square: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate(dataset, tmp_path / "before")
+    _, report = evaluate(dataset, tmp_path / "now", "--against", str(tmp_path / "before"))
+    assert report["against"]["dice"] == {"mean": 0.0, "ci95": [0.0, 0.0], "p": 1.0, "n": 4, "groups": 4}
+    assert "Against before" in (tmp_path / "now" / "report.html").read_text(encoding="utf-8")
+    (dataset / "labels.csv").unlink()
+    words = ["evaluate", "--data", str(dataset), "--engine", "square", "--out", str(tmp_path / "o")]
+    assert main([*words, "--against", str(tmp_path / "before")]) == 1
+    assert "different images" in capsys.readouterr().err
+    assert main([*words, "--against", str(tmp_path)]) == 1
+    assert "cannot be read" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,10 +13,13 @@ import pytest
 
 from usassist.core.errors import UsassistError
 from usassist.core.evaluation import report
-from usassist.core.evaluation.classification import Classification
+from usassist.core.evaluation.classification import ClassFacts, Classification, ClassScores, classify
+from usassist.core.evaluation.curves import Epoch
 from usassist.core.evaluation.protocol import Case
 from usassist.core.evaluation.report import COLUMNS, ReportFacts, per_image_table, report_page, write_report
-from usassist.core.evaluation.run import Evaluation, evaluate_masks
+from usassist.core.evaluation.run import Evaluation, evaluate_masks, without_masks
+
+EMPTY = np.zeros((8, 9), dtype=np.bool_)
 
 CONTRACT = [
     "n", "n_empty_truth", "n_degenerate", "dice", "dice_lesion", "iou", "precision", "recall", "hd95_px", "assd_px",
@@ -102,7 +106,7 @@ def test_per_image_csv_keeps_the_contract() -> None:
 class Reader(HTMLParser):
     """Collects tags, links to elsewhere and text."""
 
-    VOID = ("meta", "img", "link", "br", "rect", "line")
+    VOID = ("meta", "img", "link", "br", "line")
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,6 +124,9 @@ class Reader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag not in self.VOID:
             assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -155,6 +162,64 @@ def test_the_page_shows_failures_first_and_names_as_they_are() -> None:
     assert "missed: there is a lesion" in text
     assert "invented: there is no lesion" in text
     assert "Classification" in text
+
+
+def classified() -> ReportFacts:
+    """Return facts about 40 images of three classes, of which some are mistaken, one with great confidence."""
+    names = ("benign", "malignant", "normal")
+    cases = []
+    for index in range(40):
+        p = np.full(3, 0.1)
+        p[index % 3 if index % 4 else (index + 1) % 3] = 0.8 if index else 0.95
+        p /= p.sum()
+        cases.append(ClassScores(names[index % 3], tuple(p.tolist()), str(index), input=f"<i>{index}.png", seconds=0.1))
+    asked = ClassFacts(names, "trained", tuple(cases), warnings=("The <tower> has collapsed.",))
+    return ReportFacts(
+        model="classifier",
+        classification=classify(cases, names),
+        classes=asked,
+        epochs=tuple(Epoch(n, 1 / n, 0.5 + n / 100, 3.0) for n in range(1, 8)),
+    )
+
+
+def test_classes_without_masks_have_a_page_of_their_own() -> None:
+    facts = classified()
+    reader = read(report_page(without_masks([0.1] * 40), facts))
+    text = " ".join(reader.text.split())
+    assert text.index("10 taken for another class") < text.index("Classification")
+    assert text.index("<i>0.png") < text.index("<i>4.png"), "those said most surely come first"
+    assert "The <tower> has collapsed." in text
+    assert "ROC, each class against the rest" in text
+    assert "Is a class right as often as it is sure? (ECE " in text
+    assert "Training loss, while the model was trained" in text
+    assert "Validation score, while the model was trained" in text
+    assert "Numbers" not in text and "Every image" not in text
+    assert reader.tags.count("polyline") >= 6
+
+
+def test_two_classes_have_one_roc_curve_and_no_class_has_none() -> None:
+    names = ("benign", "malignant")
+    cases = tuple(ClassScores(names[i % 2], (0.5 - i / 40, 0.5 + i / 40), str(i), input=str(i)) for i in range(20))
+    page = report_page(without_masks([0.1] * 20), ReportFacts(classes=ClassFacts(names, "trained", cases)))
+    assert "ROC, malignant against the rest" in page
+    only = tuple(case for case in cases if case.class_name == "benign")
+    assert "ROC" not in report_page(without_masks([0.1]), ReportFacts(classes=ClassFacts(names, "trained", only)))
+
+
+def test_the_page_of_masks_has_its_curves_and_intervals_first() -> None:
+    text = " ".join(read(report_page(evaluated(), replace(FACTS, epochs=classified().epochs))).text.split())
+    for title in ("Dice, images with a lesion", "Share of them that reach a Dice", "Dice by class, all images"):
+        assert title in text
+    assert text.index("images without a lesion left empty") < text.index("What went wrong") < text.index("Curves")
+    low, high = evaluated().summary.lesion_found_ci95 or (0.0, 0.0)
+    assert f"{100 * low:.1f} % to {100 * high:.1f} %" in text
+
+
+def test_report_json_has_intervals_of_the_shares() -> None:
+    document = report.report_document(evaluated(), FACTS)
+    assert document["empty_correct_ci95"][0] < document["empty_correct"] <= document["empty_correct_ci95"][1]
+    assert document["lesion_found_ci95"][0] < document["lesion_found"] <= document["lesion_found_ci95"][1]
+    assert report.report_document(evaluate_masks([Case("a", EMPTY, EMPTY)]), FACTS)["lesion_found_ci95"] is None
 
 
 @pytest.mark.parametrize("truth", [True, False])

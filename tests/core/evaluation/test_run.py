@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from usassist.core.errors import UsassistError
 from usassist.core.evaluation.protocol import Case
 from usassist.core.evaluation.run import evaluate_masks
+from usassist.core.evaluation.wilson import wilson_ci95
 
 SHAPE = (40, 50)
 EMPTY = np.zeros(SHAPE, dtype=np.bool_)
@@ -46,6 +49,46 @@ def test_p_n9_the_summary_counts_every_image_also_where_a_mask_is_empty() -> Non
     assert [(part.name, part.n) for part in summary.by_class] == [("benign", 2), ("malignant", 1), ("normal", 1)]
     assert summary.confidence.presence_auc == 1.0
     assert summary.confidence.quality_error == pytest.approx((0.1 + 0.2 + 0.3) / 3)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=8))
+def test_P_N9_no_image_vanishes_from_any_mean_and_every_number_is_finite(kinds: list[tuple[bool, bool]]) -> None:
+    """Whichever of the masks are empty: as many values as images, all of them finite, none better than deserved."""
+    cases = [
+        Case(f"{i}.png", square(10) & shows, square(12) & drawn, spacing_mm=(0.1, 0.2))
+        for i, (shows, drawn) in enumerate(kinds)
+    ]
+    found = evaluate_masks(cases)
+    summary = found.summary
+    for name in ("dice", "iou", "precision", "recall", "hd95_px", "assd_px", "nsd_2px", "hd95_mm"):
+        spread = getattr(summary, name)
+        assert spread.n == len(kinds), name
+        assert np.isfinite([spread.mean, spread.std, *spread.ci95, spread.median]).all()
+    diagonal = float(np.hypot(*SHAPE))
+    for score, (shows, drawn) in zip(found.scores, kinds, strict=True):
+        if shows != drawn:
+            assert (score.dice, score.hd95_px, score.hd95_mm) == (0.0, diagonal, float(np.hypot(4, 10)))
+        elif not shows:
+            assert (score.dice, score.hd95_px) == (1.0, 0.0)
+    assert summary.n_degenerate == sum(shows != drawn for shows, drawn in kinds)
+
+
+def test_P_N9_shares_of_empty_and_found_have_wilsons_intervals() -> None:
+    summary = evaluate_masks(four()).summary
+    assert summary.empty_correct_ci95 == wilson_ci95(1, 1)
+    assert summary.lesion_found_ci95 == wilson_ci95(2, 3)
+    assert evaluate_masks([Case("a.png", EMPTY, EMPTY)]).summary.lesion_found_ci95 is None
+
+
+def test_P_N9_distances_are_pixels_of_the_image_whatever_its_size() -> None:
+    for factor in (1, 4):
+        truth, pred = np.zeros((2, 224 * factor, 300 * factor), dtype=np.bool_)
+        truth[50 * factor : 100 * factor, 60 * factor : 110 * factor] = True
+        pred[50 * factor : 100 * factor, 65 * factor : 115 * factor] = True
+        (score,) = evaluate_masks([Case("a.png", truth, pred, spacing_mm=(0.2, 0.2))]).scores
+        assert score.hd95_px == 5.0 * factor
+        assert score.hd95_mm == pytest.approx(1.0 * factor)
 
 
 def test_found_means_more_than_a_tenth() -> None:

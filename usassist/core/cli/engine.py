@@ -4,9 +4,11 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from usassist.core.cli.arguments import device_name
 from usassist.core.errors import UsassistError
+from usassist.core.models.config import ModelConfig
 from usassist.core.models.weights import find_model
 from usassist.core.proposers import DEFAULT_ENGINE, BuildOptions, Proposer, build, specs
 
@@ -16,13 +18,18 @@ LABEL_ID = "lesion"
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """An engine that is ready: `model` is None for an engine without weights, `device` what it really runs on."""
+    """An engine that is ready: `model` is None for an engine without weights, `device` what it really runs on.
+
+    `config` is the description of its model and `folder` where it lies, None without weights.
+    """
 
     proposer: Proposer
     name: str
     model: str | None
     device: str
     weights_hash: str
+    config: ModelConfig | None = None
+    folder: Path | None = None
 
 
 def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,13 +68,16 @@ def engine(arguments: argparse.Namespace) -> Iterator[Engine]:
         raise UsassistError(f"The engine {arguments.engine} has no weights: leave out --model {arguments.model}.")
     options = BuildOptions(model=arguments.model, device=arguments.device, threshold=arguments.threshold)
     proposer = build(arguments.engine, options)
+    info = find_model(arguments.model) if needs_weights else None
     try:
         yield Engine(
             proposer=proposer,
             name=arguments.engine,
-            model=find_model(arguments.model).name if needs_weights else None,
+            model=info.name if info else None,
             device=_device(arguments.device) if needs_weights else "cpu",
             weights_hash=proposer.weights_hash,
+            config=info.config if info else None,
+            folder=info.folder if info else None,
         )
     finally:
         proposer.close()

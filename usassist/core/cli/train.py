@@ -1,57 +1,84 @@
-"""`usassist-train segment RECIPE --data DATASET`: trains, and leaves a run folder that `usassist models add` takes."""
+"""`usassist-train KIND RECIPE --data DATASET`: trains, and leaves a run folder that `usassist models add` takes."""
 
 import argparse
+import contextlib
+import importlib
+import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from usassist.core.cli.arguments import device_name, out_folder
-from usassist.core.cli.main import add_verbosity, guarded
-from usassist.core.cli.output import Exit, complain, print_json
+from usassist.core.cli.main import Command, add_verbosity, guarded
+from usassist.core.cli.output import Bar, Exit, complain, print_json, progress
 
 if TYPE_CHECKING:
     from usassist.core.training.loop import EpochReport
-    from usassist.core.training.run import RunResult
+    from usassist.core.training.run import RunResult, Told
+    from usassist.core.training.task import OnProgress
+
+KINDS = {
+    "segment": "train a segmenter on masks",
+    "classify": "train a classifier on the classes of images",
+    "contrast": "fine-tune the towers on images with captions",
+}
+"""What `training.run.TASKS` knows, with one line each; listed here because --help must not import torch."""
+_COMPARE = "train several recipes with several seeds and print one table"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `usassist-train` with `argv` (default: the process's) and return the exit status of CLI.md."""
-    arguments = build_parser().parse_args(argv)
+    if (
+        argv is None
+    ):  # a process of its own: what ends it politely (a window, a scheduler) keeps the best, as Ctrl+C does
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    given = list(sys.argv[1:] if argv is None else argv)
+    arguments = build_parser(given).parse_args(given)
     return guarded(arguments.run, arguments)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of `usassist-train`."""
+def build_parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return the parser of `usassist-train`; `compare` declares its arguments only where it is among `given`."""
     parser = argparse.ArgumentParser(prog="usassist-train", description="Train a model. For research.")
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
-    segment = kinds.add_parser("segment", help="train a segmenter on masks", description="Train a segmenter on masks.")
-    segment.add_argument("recipe", nargs="?", type=Path, metavar="RECIPE.toml", help="what to train and how")
-    segment.add_argument(
+    for name, summary in KINDS.items():
+        kind = kinds.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        _add_arguments(kind)
+        kind.set_defaults(run=run_task)
+        add_verbosity(kind)
+    compare = kinds.add_parser("compare", help=_COMPARE, description=_COMPARE[0].upper() + _COMPARE[1:] + ".")
+    if "compare" in given:
+        command = cast("Command", importlib.import_module("usassist.core.cli.compare"))
+        command.add_arguments(compare)
+        add_verbosity(compare)
+        compare.set_defaults(run=command.run)
+    return parser
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", nargs="?", type=Path, metavar="RECIPE.toml", help="what to train and how")
+    parser.add_argument(
         "--data",
         nargs="+",
         action="extend",
         default=[],
         type=Path,
         metavar="DATASET",
-        help="dataset folders or projects",
+        help="dataset folders, projects or lists of captions",
     )
-    segment.add_argument(
+    parser.add_argument(
         "--set", nargs="+", action="extend", default=[], dest="overrides", metavar="KEY=VALUE", help="change the recipe"
     )
-    segment.add_argument(
-        "--out", type=out_folder, metavar="RUN", help="the run's folder (default runs/<recipe>-<time>)"
-    )
-    segment.add_argument("--resume", type=Path, metavar="RUN", help="continue a run from its last finished epoch")
-    segment.add_argument("--device", type=device_name, default="auto", help="auto, cpu or cuda (default auto)")
-    segment.add_argument("--json", action="store_true", help="print one JSON document about the run at the end")
-    segment.set_defaults(run=run_segment)
-    add_verbosity(segment)
-    return parser
+    parser.add_argument("--out", type=out_folder, metavar="RUN", help="the run's folder (default runs/<recipe>-<time>)")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="continue a run from its last finished epoch")
+    parser.add_argument("--device", type=device_name, default="auto", help="auto, cpu or cuda (default auto)")
+    parser.add_argument("--json", action="store_true", help="print one JSON document about the run at the end")
 
 
-def run_segment(arguments: argparse.Namespace) -> int:
+def run_task(arguments: argparse.Namespace) -> int:
     """Train or resume and return an exit status; raises TrainingError."""
     if (arguments.recipe is None) == (arguments.resume is None):
         complain("Give a recipe to start a run, or --resume RUN to continue one; exactly one of the two.")
@@ -60,25 +87,46 @@ def run_segment(arguments: argparse.Namespace) -> int:
         complain("--resume goes on with the recipe and data of its run; leave out --data, --set and --out.")
         return Exit.USAGE
 
-    from usassist.core.training.run import resume_segment, train_segment
+    from usassist.core.training.run import resume, train
 
-    show = None if arguments.quiet else _print_epoch
-    if arguments.resume is not None:
-        result = resume_segment(arguments.resume, device=arguments.device, on_epoch=show)
-    else:
-        out = arguments.out or Path("runs") / f"{arguments.recipe.stem}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
-        result = train_segment(
-            arguments.recipe,
-            arguments.data,
-            out,
-            overrides=arguments.overrides,
-            device=arguments.device,
-            on_epoch=show,
-        )
-    _print_result(result, as_json=arguments.json)
+    # Of several processes only the first talks; torchrun numbers them.
+    quiet = arguments.quiet > 0 or os.environ.get("RANK", "0") != "0"
+    with _progress(quiet=quiet) as on_progress:
+        told: Told = {
+            "task": arguments.kind,
+            "device": arguments.device,
+            "on_epoch": None if quiet else _print_epoch,
+            "on_progress": on_progress,
+        }
+        if arguments.resume is not None:
+            result = resume(arguments.resume, **told)
+        else:
+            out = arguments.out or Path("runs") / f"{arguments.recipe.stem}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+            result = train(arguments.recipe, arguments.data, out, overrides=arguments.overrides, **told)
+    if os.environ.get("RANK", "0") == "0":
+        _print_result(result, as_json=arguments.json)
     if result.interrupted:
         return Exit.INTERRUPTED
     return Exit.PARTLY if result.failed else Exit.DONE
+
+
+@contextlib.contextmanager
+def _progress(*, quiet: bool) -> "Iterator[OnProgress]":
+    """Yield what shows how far each thing is: a bar at a time, on stderr where it is a terminal."""
+    with contextlib.ExitStack() as stack:
+        shown: tuple[str, Bar] | None = None
+        before = 0
+
+        def show(what: str, done: int, total: int) -> None:
+            nonlocal shown, before
+            if shown is None or shown[0] != what:
+                stack.close()
+                bar = stack.enter_context(progress(what, total=total, unit="", quiet=quiet))
+                shown, before = (what, bar), 0
+            shown[1].update(done - before)
+            before = done
+
+        yield show
 
 
 def _print_result(result: "RunResult", *, as_json: bool) -> None:
@@ -99,11 +147,14 @@ def _print_result(result: "RunResult", *, as_json: bool) -> None:
 
 
 def _print_epoch(report: "EpochReport") -> None:
-    val = report.val
+    """Print an epoch's loss and whatever its validation found, the selecting score first."""
+    scores = {name: value for name, value in report.val.items() if name not in ("n", "score")}
+    if "score" in report.val:
+        scores = {"val score": report.val["score"], **scores}
+    words = "  ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in scores.items())
+    skipped = f"  {report.skipped} steps skipped" if report.skipped else ""
     print(
-        f"epoch {report.epoch:3d}  loss {report.loss:.4f}  val score {val['score']:.4f}  "
-        f"lesion {val.get('dice_lesion', 0.0):.4f}  found {val.get('found', 0.0):.3f}  "
-        f"empty {val.get('empty_correct', 0.0):.3f}  {report.seconds:.0f} s",
+        f"epoch {report.epoch:3d}  loss {report.loss:.4f}  {words}{skipped}  {report.seconds:.0f} s",
         file=sys.stderr,
         flush=True,
     )

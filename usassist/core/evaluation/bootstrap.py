@@ -33,7 +33,7 @@ def mean_ci95(
             f"A mean needs at least one value, and a group for each or none; found {numbers.size} values and "
             f"{numbers.size if groups is None else len(groups)} groups."
         )
-    place = _numbered(groups) if groups is not None else np.arange(numbers.size)
+    place = numbered(groups) if groups is not None else np.arange(numbers.size)
     total, size = np.bincount(place, weights=numbers), np.bincount(place)
     draw = np.random.default_rng(seed)
     means = np.empty(resamples)
@@ -57,7 +57,7 @@ def statistic_ci95(
     `statistic` gets the indices of the cases drawn and returns None for a draw it has no value for (such as an AUC
     without a positive case); such draws are left out, and the interval is None where half of them or more are.
     """
-    place = _numbered(groups)
+    place = numbered(groups)
     members = [np.flatnonzero(place == group) for group in range(int(place.max(initial=-1)) + 1)]
     draw = np.random.default_rng(seed)
     found = []
@@ -72,7 +72,7 @@ def statistic_ci95(
     return float(low), float(high)
 
 
-def _numbered(groups: Sequence[Hashable]) -> npt.NDArray[np.intp]:
+def numbered(groups: Sequence[Hashable]) -> npt.NDArray[np.intp]:
     """Return a number from 0 for each group, in order of appearance."""
     number: dict[Hashable, int] = {}
     return np.array([number.setdefault(group, len(number)) for group in groups], dtype=np.intp)

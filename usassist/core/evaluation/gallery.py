@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from usassist.core.errors import UsassistError
 from usassist.core.evaluation.bootstrap import SEED
-from usassist.core.evaluation.protocol import Case, ImageScore
+from usassist.core.evaluation.protocol import Case, ImageScore, Picture
 from usassist.core.geometry.cv import cv2
 from usassist.core.geometry.raster import contours_of
 from usassist.core.metrics.overlap import Pixels, as_mask
@@ -112,16 +112,28 @@ def draw_case(case: Case) -> bytes:
             f"{case.input}: the picture for the report is {picture.shape[0]} x {picture.shape[1]}, its masks are "
             f"{shape[0]} x {shape[1]} (rows x columns)."
         )
-    factor = min(_SIDE / max(shape), 4.0)
-    size = max(1, round(shape[1] * factor)), max(1, round(shape[0] * factor))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
-    canvas = cv2.cvtColor(small, cv2.COLOR_GRAY2RGB) if small.ndim == 2 else small.copy()
+    canvas = shrink(picture)
     # The truth is drawn wider, so that it still shows where the prediction runs along it.
     _outline(canvas, case.truth, TRUTH_RGB, width=2)
     _outline(canvas, case.pred, PRED_RGB, width=1)
+    return encode(canvas)
+
+
+def shrink(picture: Picture) -> Picture:
+    """Return a picture as HxWx3 RGB of at most 320 pixels a side; a small one is enlarged up to four times."""
+    rows, cols = picture.shape[:2]
+    factor = min(_SIDE / max(rows, cols), 4.0)
+    size = max(1, round(cols * factor)), max(1, round(rows * factor))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+    coloured: Picture = cv2.cvtColor(small, cv2.COLOR_GRAY2RGB) if small.ndim == 2 else small.copy()
+    return coloured
+
+
+def encode(picture: Picture) -> bytes:
+    """Return an RGB picture as JPEG."""
     # Without full colour resolution JPEG smears a one-pixel line into the grey beside it.
     options = [cv2.IMWRITE_JPEG_QUALITY, 88, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR), options)
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
     return bytes(data)
 
 

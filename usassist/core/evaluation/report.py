@@ -3,20 +3,30 @@
 import csv
 import io
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 import usassist
 from usassist.core.errors import UsassistError
-from usassist.core.evaluation.charts import histogram
-from usassist.core.evaluation.classification import Classification
+from usassist.core.evaluation.against import against_document
+from usassist.core.evaluation.class_report import (
+    cases_by_image,
+    class_cells,
+    class_columns,
+    classification_document,
+    judge_document,
+    retrieval_document,
+    similarities_table,
+)
+from usassist.core.evaluation.classification import ClassFacts, ClassScores
+from usassist.core.evaluation.facts import ReportFacts
 from usassist.core.evaluation.protocol import ImageScore
+from usassist.core.evaluation.report_page import report_page
 from usassist.core.evaluation.run import Evaluation
 from usassist.core.evaluation.summary import Spread
 from usassist.core.project import atomic
+
+__all__ = ["COLUMNS", "ReportFacts", "per_image_table", "report_document", "report_page", "write_report"]
 
 COLUMNS = (
     "input",
@@ -35,53 +45,23 @@ COLUMNS = (
     "empty_truth",
     "empty_pred",
 )
-_MOST_ROWS = 500
-"""Lines in the page's table; a page with all of 10,000 would be slow to open, and the CSV has them."""
-
-_TILES = (
-    ("dice", "Dice, all images"),
-    ("dice_lesion", "Dice, images with a lesion"),
-    ("iou", "IoU"),
-    ("precision", "Precision"),
-    ("recall", "Recall"),
-    ("nsd_2px", "NSD at 2 px"),
-    ("hd95_px", "HD95 (px)"),
-    ("assd_px", "ASSD (px)"),
-    ("hd95_mm", "HD95 (mm)"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ReportFacts:
-    """What was run on what; None where it does not apply, for instance an engine without weights.
-
-    `data` names the data and `split` the part of it. `data_fingerprint` replaces the one over the truth masks where the
-    data has one of its own. `failed` lists the inputs that could not be evaluated as (input, reason).
-    """
-
-    model: str | None = None
-    engine: str | None = None
-    weights_hash: str | None = None
-    prompt: str | None = None
-    device: str | None = None
-    data: str | None = None
-    split: str | None = None
-    data_fingerprint: str | None = None
-    classification: Classification | None = None
-    failed: tuple[tuple[str, str], ...] = ()
 
 
 def write_report(out_dir: Path, evaluation: Evaluation, facts: ReportFacts) -> None:
     """Write report.json, per_image.csv and report.html into a folder, which is made where it is missing.
+
+    With classes by prompts also similarities.csv.
 
     Everything is prepared before the first file is replaced, and each is replaced in one step, report.json last: where
     it is new, the other two belong to it. Raises UsassistError where the folder cannot be written.
     """
     document = report_document(evaluation, facts)
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    prompts = None if facts.classes is None else similarities_table(facts.classes)
     files = (
         ("report.html", report_page(evaluation, facts)),
-        ("per_image.csv", per_image_table(evaluation)),
+        ("per_image.csv", per_image_table(evaluation, facts.classes)),
+        *([("similarities.csv", prompts)] if prompts is not None else []),
         ("report.json", text),
     )
     atomic.make_folder(out_dir, error=UsassistError)
@@ -114,7 +94,12 @@ def report_document(evaluation: Evaluation, facts: ReportFacts) -> dict[str, Any
         "prompt": facts.prompt,
         "data_fingerprint": facts.data_fingerprint or evaluation.data_fingerprint,
         "seconds_per_image": {"median": summary.seconds_median, "p95": summary.seconds_p95},
-        "classification": None if facts.classification is None else _classification(facts.classification),
+        "classification": None if facts.classification is None else classification_document(facts.classification),
+        "class_judge": None if facts.classes is None else judge_document(facts.classes),
+        "retrieval": None if facts.retrieval is None else retrieval_document(facts.retrieval),
+        "against": None if facts.against is None else against_document(facts.against),
+        "empty_correct_ci95": _interval(summary.empty_correct_ci95),
+        "lesion_found_ci95": _interval(summary.lesion_found_ci95),
         "by_class": {
             part.name: {"n": part.n, "dice": _spread(part.dice), "iou": _spread(part.iou)} for part in summary.by_class
         },
@@ -133,59 +118,35 @@ def report_document(evaluation: Evaluation, facts: ReportFacts) -> dict[str, Any
     }
 
 
-def per_image_table(evaluation: Evaluation) -> str:
+def per_image_table(evaluation: Evaluation, classes: ClassFacts | None = None) -> str:
     """Return per_image.csv: one line for each image in the order evaluated, empty where a value is not known.
 
-    `empty_truth` and `empty_pred` are 0 or 1; other numbers have six decimals.
+    `empty_truth` and `empty_pred` are 0 or 1; other numbers have six decimals. With `classes` there are columns for the
+    class named and each class's probability behind them; where no mask was asked for, those of masks are empty.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(_line(score) for score in evaluation.scores)
+    judged = {} if classes is None else cases_by_image(classes)
+    writer.writerow((*COLUMNS, *(class_columns(classes) if classes else ())))
+    lines = [((score.input, score.frame), _line(score)) for score in evaluation.scores]
+    if not evaluation.scores:
+        lines = [(image, _line_without_mask(case)) for image, case in judged.items()]
+    for image, line in lines:
+        writer.writerow((*line, *(class_cells(judged.get(image), classes) if classes else ())))
     return out.getvalue()
 
 
-def report_page(evaluation: Evaluation, facts: ReportFacts) -> str:
-    """Return report.html: one file with its own style, figures and pictures, which needs no network and no script."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=_number, percent=_percent)
-    summary = evaluation.summary
-    ordered = sorted(evaluation.scores, key=lambda score: (score.dice, -score.hd95_px))
-    lesions = [score.dice for score in evaluation.scores if not score.empty_truth]
-    ranks = {rank: [case for case in evaluation.shown if case.rank == rank] for rank in ("worst", "median", "best")}
-    return environment.get_template("report.html.j2").render(
-        facts=facts,
-        summary=summary,
-        evaluation=evaluation,
-        fingerprint=facts.data_fingerprint or evaluation.data_fingerprint,
-        tiles=[(caption, spread) for name, caption in _TILES if (spread := getattr(summary, name)) and spread.n],
-        histogram=histogram(lesions, caption="Dice, images with a lesion (dashed: median)") if lesions else None,
-        ranks=ranks,
-        missed=[s for s in ordered if s.empty_pred and not s.empty_truth],
-        invented=[s for s in ordered if s.empty_truth and not s.empty_pred],
-        rows=ordered[:_MOST_ROWS],
-        version=usassist.__version__,
-    )
+def _interval(ci95: tuple[float, float] | None) -> list[float] | None:
+    return None if ci95 is None else list(ci95)
 
 
 def _spread(spread: Spread) -> dict[str, Any]:
-    ci95 = None if spread.ci95 is None else list(spread.ci95)
-    return {"mean": spread.mean, "std": spread.std, "ci95": ci95, "median": spread.median, "n": spread.n}
-
-
-def _classification(found: Classification) -> dict[str, Any]:
     return {
-        "auc": found.auc,
-        "ci95": None if found.ci95 is None else list(found.ci95),
-        "accuracy": found.accuracy,
-        "f1": found.f1,
-        "n": dict(found.n),
+        "mean": spread.mean,
+        "std": spread.std,
+        "ci95": _interval(spread.ci95),
+        "median": spread.median,
+        "n": spread.n,
     }
 
 
@@ -197,9 +158,7 @@ def _line(score: ImageScore) -> tuple[str, ...]:
     return (score.input, str(score.frame), score.class_name, *numbers, *empty)
 
 
-def _number(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
+def _line_without_mask(case: ClassScores) -> tuple[str, ...]:
+    known = {"input": case.input, "frame": str(case.frame), "class": case.class_name}
+    known["seconds"] = "" if case.seconds is None else f"{case.seconds:.6f}"
+    return tuple(known.get(column, "") for column in COLUMNS)

@@ -1,8 +1,8 @@
 """Scores cases one at a time, so that memory does not grow with their number."""
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,6 +52,18 @@ def evaluate_masks(cases: Iterable[Case], *, gallery: Gallery | None = None) -> 
         raise UsassistError("There is nothing to evaluate: no image with both a truth and a prediction was found.")
     fingerprint = hashlib.sha256(b"".join(sorted(marks))).hexdigest()
     return Evaluation(tuple(scores), summarise(scores), album.shown(), fingerprint, pixels)
+
+
+def without_masks(seconds: Sequence[float]) -> Evaluation:
+    """Return the evaluation of images of which no mask was asked, as of a classifier: every number about masks is None.
+
+    `seconds` is what each image took. Raises UsassistError for no image at all.
+    """
+    if not seconds:
+        raise UsassistError("There is nothing to evaluate: of no image anything could be said.")
+    median, p95 = (float(value) for value in np.percentile(seconds, (50, 95)))
+    summary = replace(summarise(()), n=len(seconds), seconds_median=median, seconds_p95=p95)
+    return Evaluation((), summary, (), "")
 
 
 def _mark(case: Case) -> bytes:

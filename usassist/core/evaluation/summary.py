@@ -7,6 +7,7 @@ import numpy as np
 
 from usassist.core.evaluation.bootstrap import mean_ci95
 from usassist.core.evaluation.protocol import LESION_FOUND_IOU, ImageScore
+from usassist.core.evaluation.wilson import wilson_ci95
 from usassist.core.metrics.calibration import ece
 from usassist.core.metrics.ranking import auc, spearman
 
@@ -52,7 +53,10 @@ class Confidence:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything that is said about all images together; the names are those of report.json."""
+    """Everything that is said about all images together; the names are those of report.json.
+
+    The intervals of the two shares are Wilson's.
+    """
 
     n: int
     n_empty_truth: int
@@ -67,7 +71,9 @@ class Summary:
     nsd_2px: Spread
     hd95_mm: Spread | None
     empty_correct: float | None
+    empty_correct_ci95: tuple[float, float] | None
     lesion_found: float | None
+    lesion_found_ci95: tuple[float, float] | None
     seconds_median: float | None
     seconds_p95: float | None
     by_class: tuple[ClassSummary, ...]
@@ -80,6 +86,8 @@ def summarise(scores: Sequence[ImageScore]) -> Summary:
     empties = [score for score in scores if score.empty_truth]
     measured = [score for score in scores if score.hd95_mm is not None]
     seconds = [score.seconds for score in scores if score.seconds is not None]
+    left_empty = [score.empty_pred for score in empties]
+    found = [score.iou > LESION_FOUND_IOU for score in lesions]
     return Summary(
         n=len(scores),
         n_empty_truth=len(empties),
@@ -93,8 +101,10 @@ def summarise(scores: Sequence[ImageScore]) -> Summary:
         assd_px=_spread(scores, lambda score: score.assd_px),
         nsd_2px=_spread(scores, lambda score: score.nsd_2px),
         hd95_mm=_spread(measured, lambda score: score.hd95_mm) if measured else None,
-        empty_correct=_share([score.empty_pred for score in empties]),
-        lesion_found=_share([score.iou > LESION_FOUND_IOU for score in lesions]),
+        empty_correct=_share(left_empty),
+        empty_correct_ci95=wilson_ci95(sum(left_empty), len(left_empty)) if left_empty else None,
+        lesion_found=_share(found),
+        lesion_found_ci95=wilson_ci95(sum(found), len(found)) if found else None,
         seconds_median=float(np.median(seconds)) if seconds else None,
         seconds_p95=float(np.percentile(seconds, 95)) if seconds else None,
         by_class=_by_class(scores),

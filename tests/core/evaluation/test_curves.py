@@ -1,0 +1,30 @@
+"""What a training wrote about its epochs."""
+
+import json
+from pathlib import Path
+
+from usassist.core.evaluation.curves import Epoch, read_epochs
+
+
+def test_epochs_in_order_the_last_of_equals_and_no_broken_line(tmp_path: Path) -> None:
+    lines = [
+        json.dumps({"epoch": 2, "loss": 0.5, "seconds": 3.0, "val": {"score": 0.7, "n": 4}}),
+        json.dumps({"epoch": 1, "loss": 0.9, "seconds": 3.5, "val": {}}),
+        json.dumps({"epoch": 2, "loss": 0.4, "seconds": 2.0, "val": {"score": 0.8, "n": 4}}),
+        json.dumps({"epoch": 3, "loss": None, "seconds": 2.0, "val": {}}),
+        json.dumps({"epoch": 4, "loss": 0.1, "seconds": 2.0, "val": {"score": 0.0, "n": 0}}),
+        "[]",
+        '{"epoch": 5, "lo',
+    ]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines))
+    assert read_epochs(tmp_path) == (Epoch(1, 0.9, None, 3.5), Epoch(2, 0.4, 0.8, 2.0), Epoch(4, 0.1, None, 2.0))
+
+
+def test_no_file_is_no_epoch(tmp_path: Path) -> None:
+    assert read_epochs(tmp_path) == ()
+
+
+def test_the_dice_of_masks_is_told_beside_what_chose_the_weights(tmp_path: Path) -> None:
+    val = {"score": 0.7, "dice_lesion": 0.8, "n": 4}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps({"epoch": 1, "loss": 0.5, "seconds": 3.0, "val": val}))
+    assert read_epochs(tmp_path) == (Epoch(1, 0.5, 0.7, 3.0, dice=0.8),)

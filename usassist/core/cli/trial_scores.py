@@ -1,0 +1,140 @@
+"""What a comparison's trainings are scored on, and the scores."""
+
+import logging
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from usassist.core.cli.trials import FOLD_SEED, Trial
+from usassist.core.data.dataset import Example, fingerprint, groups_of, load, with_splits
+from usassist.core.data.folds import fold
+from usassist.core.errors import TrainingError, UsassistError
+from usassist.core.evaluation.comparison import Trained
+from usassist.core.evaluation.curves import read_epochs
+from usassist.core.evaluation.stored import Image, StoredReport, pooled, read_report
+from usassist.core.models.config import ModelConfig
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of one dataset that a comparison is about, for each fold (one part where there are no folds).
+
+    `split` is "all" where the dataset declares none. `warning` is a sentence that speaks against the scores, or "".
+    """
+
+    name: str
+    split: str
+    parts: tuple[tuple[Example, ...], ...]
+    warning: str = ""
+
+    def of(self, trial: Trial) -> tuple[Example, ...]:
+        """Return the images that a trial is scored on."""
+        return self.parts[0 if trial.fold is None else trial.fold[0]]
+
+    def groups(self) -> dict[Image, str]:
+        """Return the group of each image."""
+        return {(e.source.relative, e.frame): e.group for part in self.parts for e in part}
+
+
+def images_to_score(
+    data: Sequence[Path], others: Sequence[Path], *, split: str, folds: int = 0
+) -> tuple[list[Images], str]:
+    """Return the images of `split` of each dataset in `data`, divided as the training divides them, then of the others.
+
+    Of a dataset in `others` that declares no splits all images are taken: nothing was trained on it. The second value
+    is the fingerprint of all of `data`. Raises TrainingError where a dataset has no image in that split, or two have
+    one name.
+    """
+    lists = [load(path) for path in data]
+    together = [example for part in lists for example in part]
+    divided = [fold(together, k=folds, index=i, seed=FOLD_SEED) for i in range(folds)] or [with_splits(together)]
+    found, first = [], 0
+    for path, part in zip(data, lists, strict=True):
+        mine = slice(first, first + len(part))
+        first += len(part)
+        parts = tuple(_of_split(examples[mine], split) for examples in divided)
+        found.append(Images(path.resolve().name, split, parts))
+    for path in others:
+        examples = load(path)
+        declared = any(example.split for example in examples)
+        chosen = _of_split(examples, split) if declared else tuple(examples)
+        name = path.resolve().name
+        found.append(Images(name, split if declared else "all", (chosen,), _shared(divided, chosen, name)))
+    for images in found:
+        if not all(images.parts):
+            raise TrainingError(f"{images.name} has no image in the split {split!r}; choose another with --split.")
+        if sum(other.name == images.name for other in found) > 1:
+            raise TrainingError(f"Two datasets are called {images.name!r}; give each folder a name of its own.")
+    return found, fingerprint(together)
+
+
+def _shared(divided: Sequence[Sequence[Example]], others: Sequence[Example], name: str) -> str:
+    """Say how many images of another dataset are, by patient, near-duplicate or bytes, among those trained on."""
+    used = [example for examples in divided for example in examples if example.split in ("train", "val")]
+    groups = groups_of([*used, *others])
+    seen = set(groups[: len(used)])
+    shared = sum(group in seen for group in groups[len(used) :])
+    if not shared:
+        return ""
+    return (
+        f"{shared} of {len(others)} images of {name} share a patient, a group of near-duplicates or a file with images "
+        "that are trained or validated on; their scores flatter."
+    )
+
+
+def _of_split(examples: Sequence[Example], split: str) -> tuple[Example, ...]:
+    return tuple(example for example in examples if split in ("all", example.split))
+
+
+def evaluate_trial(trial: Trial, images: Images, *, device: str, quiet: bool) -> StoredReport:
+    """Score a trained model on images, with a report in its folder; an evaluation that is there already is read.
+
+    Raises UsassistError where the model cannot run or no image could be evaluated.
+    """
+    from usassist.core.cli.engine import engine
+    from usassist.core.cli.harness import evaluate_examples
+    from usassist.core.evaluation.report import write_report
+    from usassist.core.models.weights import find_model
+    from usassist.core.proposers import DEFAULT_ENGINE
+
+    out = trial.folder / "evaluation" / f"{images.name}-{images.split}"
+    examples = list(images.of(trial))
+    try:
+        before = read_report(out)
+    except UsassistError:
+        before = None
+    asked = (find_model(str(trial.folder)).weights_hash, fingerprint(examples))
+    if before is not None and (before.weights_hash, before.data_fingerprint) == asked:
+        return before
+    chosen = Namespace(model=str(trial.folder), engine=DEFAULT_ENGINE, device=device, threshold=None)
+    with engine(chosen) as built:
+        evaluation, facts = evaluate_examples(built, examples, quiet=quiet)
+    for name, reason in facts.failed:
+        logger.warning("%s: %s was not evaluated: %s", trial.name, name, reason)
+    write_report(out, evaluation, replace(facts, data=images.name, split=images.split))
+    return read_report(out)
+
+
+def as_trained(scored: Sequence[tuple[Trial, StoredReport]]) -> Trained:
+    """Return what a comparison needs to know of one seed: one training, or those of all folds taken together."""
+    trial, report = scored[0]
+    if trial.fold is not None:
+        report = pooled([part for _, part in scored])
+    return Trained(trial.seed, report, read_epochs(trial.folder))
+
+
+def count_parameters(folder: Path) -> tuple[int, int]:
+    """Return how many parameters of a trained model learned, and how many it has. Raises ModelError, TrainingError."""
+    from usassist.core.models.adapt import select_trainable
+    from usassist.core.models.build import build_model
+    from usassist.core.training.config import read_recipe
+    from usassist.core.training.run import RECIPE_FILE
+
+    config = ModelConfig.read(folder)
+    model = build_model(config, folder=folder)
+    select_trainable(model, config.adapter, trainable=read_recipe(folder / RECIPE_FILE).trainable)
+    counted = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    return sum(n for n, learns in counted if learns), sum(n for n, _ in counted)

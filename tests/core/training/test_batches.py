@@ -9,6 +9,7 @@ from usassist.core.geometry.cv import cv2
 from usassist.core.training import batches
 from usassist.core.training.batches import TrainBatches, eval_batches, load_all
 from usassist.core.training.config import read_recipe
+from usassist.core.training.distributed import Shard
 
 
 @pytest.fixture
@@ -74,3 +75,32 @@ def test_p_n13_no_worker_is_one_worker(items, recipe, quick) -> None:
         for count in (1, 0)
     )
     assert torch.equal(one.images, none.images)
+
+
+def test_each_process_prepares_its_part_of_the_same_batch(items, recipe, quick) -> None:
+    config = _config(recipe, quick)
+    whole = list(TrainBatches(items, config, load_vocabulary()).epoch(2))
+    parts = [list(TrainBatches(items, config, load_vocabulary(), shard=Shard(rank, 2)).epoch(2)) for rank in (0, 1)]
+    for batch, one, two in zip(whole, *parts, strict=True):
+        assert torch.equal(batch.images, torch.cat([one.images, two.images]))
+        assert torch.equal(batch.truth, torch.cat([one.truth, two.truth]))
+        assert batch.prompts == one.prompts + two.prompts
+
+
+def test_an_image_drawn_twice_is_augmented_differently(items, recipe, quick) -> None:
+    config = _config(recipe, quick, "balance.size_power=4", "batch_size=12")
+    (batch,) = TrainBatches(items, config, load_vocabulary(), prompted=False).epoch(0)
+    flat = batch.images.flatten(1)
+    assert len({tuple(row.tolist()[:50]) for row in flat}) == len(flat)
+
+
+def test_the_truth_of_one_object_is_where_anything_is(discs) -> None:
+    (item, *_), failed = load_all(load(discs, split="train")[1:])
+    assert not failed
+    assert item.truth.dtype == np.uint8 and set(np.unique(item.truth)) == {0, 1}
+
+
+def test_reading_images_tells_how_far_it_is(discs) -> None:
+    told: list[tuple[str, int, int]] = []
+    load_all(load(discs, split="train"), on_progress=lambda *what: told.append(what))
+    assert told[0] == ("reading images", 1, 12) and told[-1] == ("reading images", 12, 12)

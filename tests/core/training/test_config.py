@@ -7,7 +7,8 @@ from usassist.core import paths
 from usassist.core.errors import TrainingError
 from usassist.core.training.config import read_recipe, to_toml
 
-RECIPES = sorted((paths.resources() / "recipes").glob("*.toml"))
+RECIPES = sorted((paths.resources() / "recipes").rglob("*.toml"))
+PLAIN = paths.resources() / "recipes" / "usassist-us.toml"
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
@@ -18,7 +19,7 @@ def test_every_shipped_recipe_reads_and_survives_a_round_trip(recipe, tmp_path) 
 
 
 def test_overrides_reach_sections_and_keep_types(tmp_path) -> None:
-    config = read_recipe(RECIPES[0], overrides=["epochs=3", "augment.flip=0", "trainable=adapters", "head.widths=[8]"])
+    config = read_recipe(PLAIN, overrides=["epochs=3", "augment.flip=0", "trainable=adapters", "head.widths=[8]"])
     assert (config.epochs, config.augment.flip, config.trainable, config.head.widths) == (3, 0, "adapters", (8,))
 
 
@@ -35,13 +36,22 @@ def test_overrides_reach_sections_and_keep_types(tmp_path) -> None:
         ("trainable=al", "one of all, adapters"),
         ("augment=3", "augment is a section"),
         ("head.widths=[8.5]", "whole number"),
+        ("accumulate=0", "accumulate must be between 1"),
+        ("betas=[0.9]", "the number of betas must be between 2"),
+        ("betas=[0.9, 1.5]", "betas must be between 0"),
+        ("validate_every=0", "validate_every must be between 1"),
+        ("precision=fp16", "one of fp32, bf16"),
+        ("loss.focal=-1", "loss.focal must be between 0"),
+        ("loss.dice_denominator=cubed", "one of plain, squared"),
+        ("balance.size_power=9", "balance.size_power must be between 0"),
+        ("few_shot.ratio=2", "few_shot.ratio must be between 0"),
         ("prompts.wrong=0.9", "prompts.without"),
         ("target=unicorn", "no target 'unicorn'"),
     ],
 )
 def test_a_wrong_override_is_a_sentence(override: str, message: str) -> None:
     with pytest.raises(TrainingError, match=message):
-        read_recipe(RECIPES[0], overrides=[override])
+        read_recipe(PLAIN, overrides=[override])
 
 
 def test_broken_toml_and_missing_files_are_sentences(tmp_path) -> None:
@@ -57,5 +67,5 @@ def test_broken_toml_and_missing_files_are_sentences(tmp_path) -> None:
 
 @pytest.mark.parametrize("title", ['a "quoted" title', "back\\slash", "two\nlines\tand a tab", "größer ✓", "\x7f\x00"])
 def test_any_title_survives_a_round_trip(title: str) -> None:
-    config = dataclasses.replace(read_recipe(RECIPES[0]), title=title)
+    config = dataclasses.replace(read_recipe(PLAIN), title=title)
     assert tomllib.loads(to_toml(config))["title"] == title

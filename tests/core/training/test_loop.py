@@ -1,23 +1,48 @@
 import dataclasses
 import doctest
+import logging
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from tests.core.training.toy import ToyModel, ToyTask
 from usassist.core import paths
-from usassist.core.captions.vocabulary import load_vocabulary
-from usassist.core.data.dataset import load
-from usassist.core.models.build import build_segmenter
-from usassist.core.models.config import EncoderConfig, ModelConfig
-from usassist.core.models.tokens import collect_vocabulary
-from usassist.core.training import calibrate, loop
-from usassist.core.training.batches import TrainBatches, load_all
-from usassist.core.training.config import read_recipe
+from usassist.core.errors import TrainingError
+from usassist.core.training import calibrate, loop, sampling
+from usassist.core.training.config import TrainConfig, read_recipe
+from usassist.core.training.loop import EpochReport
+
+CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("module", [loop, calibrate])
+@pytest.fixture
+def config() -> TrainConfig:
+    recipe = read_recipe(paths.resources() / "recipes" / "usassist-us.toml")
+    return dataclasses.replace(recipe, epochs=3, batch_size=8, warmup=0.2, ema=0.9)
+
+
+@pytest.fixture(autouse=True)
+def everything_learns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toy has no towers to tell apart."""
+    monkeypatch.setattr(loop.adapt, "select_trainable", lambda *_, **__: None)
+    monkeypatch.setattr(loop, "lower", lambda *_: 0)
+
+
+def _run(config: TrainConfig, **options: Any) -> tuple[loop.TrainState[ToyModel], list[tuple[EpochReport, bool]]]:
+    torch.manual_seed(0)
+    scores = options.pop("scores", [])
+    task = ToyTask(ToyModel(dropout=0.2), config, **options)
+    task.scores = list(scores)
+    state = loop.new_state(task.model, config)
+    told: list[tuple[EpochReport, bool]] = []
+    loop.train_epochs(state, task, config, device=CPU, on_epoch=lambda *report: told.append(report))
+    return state, told
+
+
+@pytest.mark.parametrize("module", [loop, calibrate, sampling])
 def test_examples_in_docstrings(module) -> None:
     assert doctest.testmod(module, extraglobs={"np": __import__("numpy")}).failed == 0
 
@@ -39,62 +64,120 @@ def test_the_rate_rises_then_falls() -> None:
     assert factors[:peak] == sorted(factors[:peak])
 
 
-class _State:
-    epoch = step = 0
-    best = -1.0
-    model = average = nn.Linear(1, 1)
-    optimiser = torch.optim.AdamW([nn.Parameter(torch.zeros(1))])
+def test_the_rate_of_each_step_is_the_recipes(config, monkeypatch) -> None:
+    rates: list[float] = []
+    step = loop.train_step
+
+    def noted(state, *arguments: Any, **options: Any) -> Any:
+        rates.append(state.optimiser.param_groups[0]["lr"])
+        return step(state, *arguments, **options)
+
+    monkeypatch.setattr(loop, "train_step", noted)
+    _run(dataclasses.replace(config, lr=1e-2, min_lr=1e-3, warmup=0.0))
+    assert len(rates) == 9  # 3 epochs of 24 images in batches of 8
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] == pytest.approx(1e-2) and 1e-3 <= rates[-1] < 2e-3
 
 
-def _scores(monkeypatch, scores: list[float], *, val: list) -> list[bool]:
-    """Run epochs that reach these scores; return which were kept."""
-    monkeypatch.setattr(loop, "train_step", lambda *_, **__: {"dice": 0.0})
-    coming = iter(scores)
-    monkeypatch.setattr(loop, "validate", lambda *_, **__: {"score": next(coming)})
-    config = dataclasses.replace(read_recipe(paths.resources() / "recipes" / "usassist-us.toml"), epochs=len(scores))
-    for group in _State.optimiser.param_groups:
-        group["peak_lr"] = 1.0
-    kept: list[bool] = []
-    batches = _OneBatch()
-    loop.train_epochs(
-        _State(), batches, val, config, device=torch.device("cpu"), on_epoch=lambda _, best: kept.append(best)
-    )
-    return kept
+def test_the_optimiser_has_the_recipes_betas_and_decays_no_vectors(config) -> None:
+    state = loop.new_state(ToyModel(), dataclasses.replace(config, betas=(0.8, 0.95), weight_decay=0.3))
+    assert all(group["betas"] == (0.8, 0.95) for group in state.optimiser.param_groups)
+    decays = {p.ndim: group["weight_decay"] for group in state.optimiser.param_groups for p in group["params"]}
+    assert decays == {4: 0.3, 2: 0.3, 1: 0.0}
 
 
-class _OneBatch:
-    def __len__(self) -> int:
-        return 1
-
-    def epoch(self, _epoch: int):
-        yield None
+def test_p_n12_a_model_whose_score_is_0_is_kept_and_nan_never_is(config) -> None:
+    _, told = _run(dataclasses.replace(config, epochs=5), scores=[math.nan, 0.0, 0.5, math.nan, 0.4])
+    assert [kept for _, kept in told] == [False, True, True, False, False]
 
 
-def test_p_n12_a_model_whose_score_is_0_is_kept_and_nan_never_is(monkeypatch) -> None:
-    assert _scores(monkeypatch, [math.nan, 0.0, 0.5, math.nan, 0.4], val=[1]) == [False, True, True, False, False]
+def test_without_validation_the_last_epoch_is_kept(config, monkeypatch) -> None:
+    monkeypatch.setattr(ToyTask, "validate", lambda *_: {"score": 0.0, "n": 0.0})
+    state, told = _run(dataclasses.replace(config, patience=1))
+    assert [kept for _, kept in told] == [True, True, True]
+    assert state.epoch == 3
 
 
-def test_without_validation_the_last_epoch_is_kept(monkeypatch) -> None:
-    assert _scores(monkeypatch, [0.0, 0.0, 0.0], val=[]) == [True, True, True]
+def test_patience_counts_validations_and_not_epochs(config) -> None:
+    patient = dataclasses.replace(config, epochs=20, patience=2, validate_every=2)
+    state, told = _run(patient, scores=[0.1, 0.3, 0.2, 0.2, 0.9])
+    assert state.epoch == 8
+    assert [report.epoch for report, _ in told if report.val] == [2, 4, 6, 8]
+    assert [report.epoch for report, kept in told if kept] == [2, 4]
 
 
-def test_p_t3_the_text_tower_and_every_adapter_learn(recipe, discs, quick) -> None:
-    items, _ = load_all(load(discs, split="train"))
-    config = read_recipe(recipe, overrides=quick)
-    vocabulary = collect_vocabulary(load_vocabulary().texts())
-    model = build_segmenter(
-        ModelConfig(
-            "m", "M", EncoderConfig("usassist-lite0", config.encoder.taps, vocabulary), preprocess=config.preprocess
-        )
-    )
+def test_the_last_epoch_is_validated_whatever_the_interval(config) -> None:
+    _, told = _run(dataclasses.replace(config, validate_every=2))
+    assert [report.epoch for report, _ in told if report.val] == [2, 3]
+
+
+def test_a_step_without_a_finite_gradient_changes_nothing_and_is_counted(config) -> None:
+    config = dataclasses.replace(config, epochs=1)
+    state, told = _run(config, poison=1)
+    assert state.skipped == 1 and told[0][0].skipped == 1 and state.step == 3
+    assert math.isfinite(told[0][0].loss)
+    assert all(bool(tensor.isfinite().all()) for tensor in state.model.state_dict().values())
+    assert state.model.encoder[1].num_batches_tracked == 2  # the poisoned batch left no trace
+    assert all(bool(tensor.isfinite().all()) for tensor in state.average.state_dict().values())
+
+
+def test_an_epoch_without_any_finite_step_is_a_sentence(config) -> None:
+    with pytest.raises(TrainingError, match="no step had a finite gradient"):
+        _run(dataclasses.replace(config, batch_size=24), poison=0)
+
+
+def test_accumulated_batches_make_one_step_of_their_mean_gradient(config, caplog) -> None:
+    torch.manual_seed(0)
+    batch = (torch.randn(4, 1, 6, 6), torch.tensor([1.0, 0, 0, 1]))
+    other = (torch.randn(4, 1, 6, 6), torch.tensor([0.0, 0, 1, 1]))
+    gradients = []
+    for batches in ([batch], [other], [batch, other]):
+        torch.manual_seed(1)
+        task = ToyTask(ToyModel(), config)
+        state = loop.new_state(task.model, dataclasses.replace(config, clip_norm=1e6))
+        loop.train_step(state, task, batches, dataclasses.replace(config, clip_norm=1e6), device=CPU)
+        gradients.append(task.model.head.weight.grad)
+    assert torch.allclose((gradients[0] + gradients[1]) / 2, gradients[2], atol=1e-6)
+    with caplog.at_level(logging.INFO, "usassist.core.training.loop"):
+        state, _ = _run(dataclasses.replace(config, accumulate=2))
+    assert "does not enlarge the set of negatives" in caplog.text
+    assert state.step == 6  # 3 batches an epoch: a pair and a rest
+
+
+def test_what_is_frozen_is_shared_with_the_average_and_stays(config) -> None:
+    model = ToyModel()
+    model.encoder.requires_grad_(requires_grad=False)
     state = loop.new_state(model, config)
-    loop.set_training_mode(model, config)
-    for batch in TrainBatches(items, config, load_vocabulary()).epoch(0):
-        loop.train_step(state, batch, config, device=torch.device("cpu"))
-    silent = [
-        name
-        for name, parameter in model.named_parameters()
-        if (".text" in name or "transformer" in name or ".adapter.up." in name)
-        and (parameter.grad is None or not parameter.grad.any())
-    ]
-    assert not silent
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    loop.train_epochs(state, ToyTask(model, config), config, device=CPU, on_epoch=lambda *_: None)
+    assert state.average.encoder[0].weight.data_ptr() == model.encoder[0].weight.data_ptr()
+    after = model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before if name.startswith("encoder"))
+    assert not torch.equal(before["head.weight"], after["head.weight"])
+    assert not torch.equal(state.average.head.weight, after["head.weight"])
+
+
+def test_a_model_in_which_nothing_may_learn_is_a_sentence(config) -> None:
+    model = ToyModel().requires_grad_(requires_grad=False)
+    with pytest.raises(TrainingError, match="Nothing in this model may learn"):
+        loop.new_state(model, config)
+
+
+def test_bf16_computes_in_half_and_learns_in_full_precision(config, monkeypatch) -> None:
+    seen = []
+    forward = ToyModel.forward
+    monkeypatch.setattr(ToyModel, "forward", lambda self, x: seen.append(forward(self, x)) or seen[-1])
+    state, told = _run(dataclasses.replace(config, epochs=1, precision="bf16"))
+    assert {out.dtype for out in seen if out.requires_grad} == {torch.bfloat16}
+    assert state.model.head.weight.dtype == torch.float32
+    assert math.isfinite(told[0][0].loss)
+
+
+def test_progress_is_told_step_by_step(config) -> None:
+    told: list[tuple[str, int, int]] = []
+    task = ToyTask(ToyModel(), config)
+    state = loop.new_state(task.model, config)
+    loop.train_epochs(
+        state, task, config, device=CPU, on_epoch=lambda *_: None, on_progress=lambda *what: told.append(what)
+    )
+    assert told[:4] == [("epoch 1", 1, 3), ("epoch 1", 2, 3), ("epoch 1", 3, 3), ("epoch 2", 1, 3)]

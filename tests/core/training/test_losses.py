@@ -1,6 +1,20 @@
+import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional as F
 
-from usassist.core.training.losses import bce_loss, class_contrast, dice_loss, hard_dice, soft_dice
+from usassist.core.training.distances import signed_distances
+from usassist.core.training.losses import (
+    bce_loss,
+    boundary_loss,
+    class_dice_loss,
+    cross_entropy,
+    dice_loss,
+    focal_loss,
+    hard_dice,
+    soft_dice,
+)
 
 
 def _pair() -> tuple[torch.Tensor, torch.Tensor]:
@@ -9,10 +23,21 @@ def _pair() -> tuple[torch.Tensor, torch.Tensor]:
     return (truth * 2 - 1) * 20, truth
 
 
+def _classes(seed: int, channels: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(3, channels, 6, 5, generator=generator)
+    return logits, torch.randint(0, channels, (3, 6, 5), generator=generator)
+
+
 def test_p_c4_a_perfect_prediction_costs_nothing() -> None:
     logits, truth = _pair()
     assert dice_loss(logits, truth) < 1e-3
+    assert dice_loss(logits, truth, squared=True) < 1e-3
     assert bce_loss(logits, truth) < 1e-3
+    index = truth[:, 0].long()
+    two = torch.cat([-logits, logits], dim=1)
+    assert class_dice_loss(two[:1], index[:1], squared=True) < 1e-6
+    assert cross_entropy(two, index) < 1e-6
 
 
 def test_an_empty_truth_is_left_to_the_cross_entropy() -> None:
@@ -28,28 +53,73 @@ def test_soft_dice_of_halves() -> None:
     assert torch.isclose(soft_dice(logits, truth)[0], torch.tensor(101 / 151))
 
 
+@given(st.integers(0, 999), st.integers(2, 5), st.booleans())
+def test_n13_class_dice_is_the_published_formula(seed: int, channels: int, squared: bool) -> None:
+    """Written out as MONAI's DiceLoss(softmax=True, to_onehot_y=True, squared_pred=..., smooth 1e-8) computes it."""
+    logits, index = _classes(seed, channels)
+    total = torch.zeros(())
+    for sample in range(3):
+        p = logits[sample].softmax(0)
+        for channel in range(channels):
+            g = (index[sample] == channel).float()
+            overlap = (p[channel] * g).sum()
+            below = (p[channel] ** 2).sum() + (g**2).sum() if squared else p[channel].sum() + g.sum()
+            total += 1 - (2 * overlap + 1e-8) / (below + 1e-8)
+    assert torch.isclose(class_dice_loss(logits, index, squared=squared), total / (3 * channels), atol=1e-6)
+
+
+def test_focal_with_gamma_0_is_the_cross_entropy() -> None:
+    logits, truth = torch.randn(2, 1, 8, 8), (torch.rand(2, 1, 8, 8) > 0.5).float()
+    assert torch.isclose(focal_loss(logits, truth, gamma=0.0), bce_loss(logits, truth))
+    several, index = _classes(1, 3)
+    assert torch.isclose(focal_loss(several, index, gamma=0.0), cross_entropy(several, index))
+
+
+def test_focal_is_the_published_formula_and_has_a_gradient_where_all_is_certain() -> None:
+    logits, truth = torch.randn(2, 1, 8, 8), (torch.rand(2, 1, 8, 8) > 0.5).float()
+    p = torch.where(truth > 0, logits.sigmoid(), 1 - logits.sigmoid())
+    assert torch.isclose(focal_loss(logits, truth, gamma=2.0), (-((1 - p) ** 2) * p.log()).mean(), atol=1e-6)
+    certain = torch.full((1, 1, 2, 2), 60.0, requires_grad=True)
+    focal_loss(certain, torch.ones(1, 1, 2, 2), gamma=0.5).backward()
+    assert certain.grad is not None and bool(certain.grad.isfinite().all())
+
+
+def test_the_boundary_loss_prefers_what_is_near_and_is_lowest_at_the_truth() -> None:
+    truth = torch.zeros(32, 32, dtype=torch.uint8)
+    truth[10:20, 10:20] = 1
+    distances = torch.from_numpy(signed_distances(truth.numpy(), objects=1))[None]
+
+    def cost(rows: slice, cols: slice) -> float:
+        probability = torch.zeros(1, 1, 32, 32)
+        probability[..., rows, cols] = 1
+        return float(boundary_loss(probability, distances))
+
+    exact = cost(slice(10, 20), slice(10, 20))
+    near = cost(slice(10, 21), slice(10, 20))
+    far = cost(slice(10, 20), slice(22, 32))
+    assert exact < near < 0 < far
+
+
 def test_p_c6_dice_is_of_decided_pixels_and_of_each_image() -> None:
-    truth = torch.ones(2, 1, 2, 2)
-    logits = torch.tensor([0.4, -0.4])[:, None, None, None].expand(2, 1, 2, 2)
-    assert hard_dice(logits, truth).tolist() == [1.0, 0.0]
+    truth = torch.ones(2, 4)
+    probability = torch.tensor([0.6, 0.4])[:, None].expand(2, 4)
+    assert hard_dice(probability, truth).tolist() == [1.0, 0.0]
 
 
 def test_hard_dice_of_two_empty_masks_is_one() -> None:
     logits, truth = _pair()
-    assert torch.equal(hard_dice(logits, truth), torch.ones(2))
+    assert torch.equal(hard_dice(logits.sigmoid().flatten(1), truth.flatten(1)), torch.ones(2))
 
 
-def test_contrast_prefers_the_right_class() -> None:
-    classes = torch.tensor([0, 0, 1, 1])
-    vectors = torch.eye(2)[classes]
-    scale = torch.tensor(10.0)
-    right = class_contrast(vectors, vectors, classes, scale)
-    wrong = class_contrast(vectors, vectors.flip(0), classes, scale)
-    assert right < wrong
-
-
-def test_contrast_without_two_classes_is_zero_and_keeps_the_graph() -> None:
-    image = torch.randn(3, 4, requires_grad=True)
-    loss = class_contrast(image, torch.randn(3, 4), torch.tensor([1, 1, -1]), torch.tensor(1.0))
-    loss.backward()
-    assert loss == 0 and image.grad is not None
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_losses_of_logits_as_large_as_half_precision_allows_are_finite(gamma: float) -> None:
+    logits = torch.full((1, 2, 4, 4), 6e4, requires_grad=True)
+    index = torch.ones(1, 4, 4, dtype=torch.long)
+    total = (
+        class_dice_loss(logits, index, squared=True)
+        + cross_entropy(logits, index)
+        + focal_loss(logits, index, gamma=gamma)
+    )
+    total.backward()
+    assert total.isfinite() and logits.grad is not None and bool(logits.grad.isfinite().all())
+    assert F.cross_entropy(logits, index).isfinite()

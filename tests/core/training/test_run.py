@@ -1,20 +1,25 @@
 import dataclasses
 import json
+import shutil
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.core.training.test_distributed import torchrun
 from usassist.core.errors import TrainingError
+from usassist.core.models.adding import add_model
 from usassist.core.models.config import Calibration, ModelConfig, PreprocessConfig
-from usassist.core.models.weights import add_model, find_model
-from usassist.core.training import loop, run
-from usassist.core.training.run import resume_segment, train_segment
+from usassist.core.models.weights import find_model, load_model
+from usassist.core.training import run, segmentation
+from usassist.core.training.run import resume, train
 
 
 def test_a_run_leaves_a_model_that_can_be_added(recipe, discs, quick, tmp_path) -> None:
-    result = train_segment(recipe, [discs], tmp_path / "run", overrides=quick, device="cpu")
+    result = train(recipe, [discs], tmp_path / "run", overrides=quick, device="cpu", task="segment")
     assert result.epochs == 2 and not result.failed and not result.interrupted
     lines = [json.loads(line) for line in (result.folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2]
@@ -25,110 +30,161 @@ def test_a_run_leaves_a_model_that_can_be_added(recipe, discs, quick, tmp_path) 
     assert find_model("discs").config == config
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(recipe, discs, quick, tmp_path) -> None:
-    whole = train_segment(recipe, [discs], tmp_path / "whole", overrides=quick, device="cpu")
-
-    def stop_after_one(report) -> None:
-        if report.epoch == 1:
+def _interrupted_after(epoch: int):
+    def stop(report) -> None:
+        if report.epoch == epoch:
             raise KeyboardInterrupt
 
-    part = train_segment(recipe, [discs], tmp_path / "part", overrides=quick, device="cpu", on_epoch=stop_after_one)
-    assert part.interrupted and part.epochs == 1
+    return stop
+
+
+def _same_tensors(one: object, two: object) -> bool:
+    """Compare nested containers bit by bit."""
+    if isinstance(one, torch.Tensor):
+        return isinstance(two, torch.Tensor) and torch.equal(one, two)
+    if isinstance(one, dict):
+        return isinstance(two, dict) and one.keys() == two.keys() and all(_same_tensors(one[k], two[k]) for k in one)
+    if isinstance(one, list):
+        return isinstance(two, list) and all(_same_tensors(a, b) for a, b in zip(one, two, strict=True))
+    return one == two
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(recipe, discs, small, tmp_path, monkeypatch) -> None:
+    """With dropout, augmentation, the moving average, accumulation, and in the middle of early stopping's count."""
+    scores = {1: 0.5, 2: 0.4, 3: 0.3, 4: 0.2, 5: 0.9}
+    validate = segmentation.SegmentTask.validate
+    monkeypatch.setattr(
+        segmentation.SegmentTask,
+        "validate",
+        lambda task, model: validate(task, model) | {"score": scores[len(seen) + 1]},
+    )
+    seen: list[int] = []
+    overrides = [*small, "epochs=5", "patience=3", "accumulate=2", "adapter.dropout=0.3", "balance.size_power=0.5"]
+    options = {"task": "segment", "overrides": overrides, "device": "cpu"}
+    whole = train(recipe, [discs], tmp_path / "whole", on_epoch=lambda report: seen.append(report.epoch), **options)
+    assert whole.epochs == 4  # the fourth validation is the third without a better score
+
+    seen.clear()
+
+    def note_and_stop(report) -> None:
+        seen.append(report.epoch)
+        _interrupted_after(3)(report)
+
+    part = train(recipe, [discs], tmp_path / "part", on_epoch=note_and_stop, **options)
+    assert part.interrupted and part.epochs == 3
     assert (part.folder / "weights.safetensors").is_file()
-    again = resume_segment(part.folder, device="cpu")
-    assert again.epochs == 2
-    one, two = (torch.load(r.folder / "checkpoint.pt", weights_only=True)["model"] for r in (whole, again))
-    assert all(torch.equal(one[key], two[key]) for key in one)
+    again = resume(part.folder, device="cpu", on_epoch=lambda report: seen.append(report.epoch))
+    assert again.epochs == 4
+    one, two = (torch.load(r.folder / "checkpoint.pt", weights_only=True) for r in (whole, again))
+    assert one.pop("description") != "" and two.pop("description") != ""
+    assert _same_tensors(one, two)
+    assert one["waited"] == 3 and one["best"] == 0.5
+    first, second = (load_file(r.folder / "weights.safetensors") for r in (whole, again))
+    assert _same_tensors(first, second)
+    reports = [
+        [{**json.loads(line), "seconds": 0} for line in (r.folder / "metrics.jsonl").read_text().splitlines()]
+        for r in (whole, again)
+    ]
+    assert reports[0] == reports[1]
+    assert ModelConfig.read(whole.folder).calibration == ModelConfig.read(again.folder).calibration
+    # A run that early stopping ended stays ended.
+    assert resume(again.folder, device="cpu").epochs == 4
 
 
 def test_p_n3_p_n7_adapters_only_leaves_the_backbone_untouched_and_saves_what_learned(
-    recipe, discs, quick, tmp_path
+    recipe, discs, small, tmp_path
 ) -> None:
-    first = train_segment(recipe, [discs], tmp_path / "a", overrides=[*quick, "epochs=1"], device="cpu")
-    overrides = [*quick, f'start_from="{first.folder}"', "trainable=adapters", "ema=0.0"]
-    second = train_segment(recipe, [discs], tmp_path / "b", overrides=overrides, device="cpu")
+    first = train(recipe, [discs], tmp_path / "a", overrides=[*small, "epochs=1"], device="cpu", task="segment")
+    overrides = [*small, f'start_from="{first.folder}"', "trainable=adapters", "ema=0.0"]
+    second = train(recipe, [discs], tmp_path / "b", overrides=overrides, device="cpu", task="segment")
     before, after = (load_file(r.folder / "weights.safetensors") for r in (first, second))
     trunk = [k for k in before if "encoder" in k and ".adapter." not in k]
     assert all(torch.equal(before[key], after[key]) for key in trunk)
     assert any(not torch.equal(before[key], after[key]) for key in before if ".adapter." in key)
 
 
-def test_a_folder_that_holds_a_run_is_not_overwritten(recipe, discs, quick, tmp_path) -> None:
-    train_segment(recipe, [discs], tmp_path / "run", overrides=[*quick, "epochs=1"], device="cpu")
+def test_a_folder_that_holds_a_run_is_not_overwritten(recipe, discs, small, tmp_path) -> None:
+    train(recipe, [discs], tmp_path / "run", overrides=[*small, "epochs=1"], device="cpu", task="segment")
     with pytest.raises(TrainingError, match="holds a run already"):
-        train_segment(recipe, [discs], tmp_path / "run", overrides=quick, device="cpu")
+        train(recipe, [discs], tmp_path / "run", overrides=small, device="cpu", task="segment")
 
 
-def test_an_image_that_cannot_be_read_is_named_and_the_rest_trains(recipe, discs, quick, tmp_path) -> None:
+def test_an_image_that_cannot_be_read_is_named_and_the_rest_trains(recipe, discs, small, tmp_path) -> None:
     (discs / "images" / "i03.png").write_bytes(b"")
-    result = train_segment(recipe, [discs], tmp_path / "run", overrides=[*quick, "epochs=1"], device="cpu")
+    result = train(recipe, [discs], tmp_path / "run", overrides=[*small, "epochs=1"], device="cpu", task="segment")
     assert len(result.failed) == 1 and "i03" in result.failed[0]
 
 
 def test_no_data_and_no_run_are_sentences(recipe, tmp_path) -> None:
     with pytest.raises(TrainingError, match="--data"):
-        train_segment(recipe, [], tmp_path / "run")
+        train(recipe, [], tmp_path / "run", task="segment")
     with pytest.raises(TrainingError, match="not a run"):
-        resume_segment(tmp_path)
+        resume(tmp_path)
 
 
-def test_p_n10_the_test_split_is_never_opened(recipe, discs, quick, tmp_path) -> None:
+def test_p_n10_the_test_split_is_never_opened(recipe, discs, small, tmp_path) -> None:
     """A test image that cannot even be read does not matter to training."""
     table = discs / "labels.csv"
     table.write_text(table.read_text().replace("i00.png,normal,train", "i00.png,normal,test"))
     (discs / "images" / "i00.png").write_bytes(b"no image")
-    result = train_segment(recipe, [discs], tmp_path / "run", overrides=[*quick, "epochs=1"], device="cpu")
+    result = train(recipe, [discs], tmp_path / "run", overrides=[*small, "epochs=1"], device="cpu", task="segment")
     assert not result.failed
     assert ModelConfig.read(result.folder).provenance["n_train"] == 11
 
 
-def test_p_n4_what_was_trained_is_what_runs_also_from_another_model(recipe, discs, quick, tmp_path) -> None:
-    first = train_segment(recipe, [discs], tmp_path / "a", overrides=[*quick, "epochs=1"], device="cpu")
-    overrides = [*quick, "epochs=1", f'start_from="{first.folder}"', "preprocess.size=96", "preprocess.mean=0.4"]
-    second = train_segment(recipe, [discs], tmp_path / "b", overrides=overrides, device="cpu")
+def test_p_n4_what_was_trained_is_what_runs_also_from_another_model(recipe, discs, small, tmp_path) -> None:
+    first = train(recipe, [discs], tmp_path / "a", overrides=[*small, "epochs=1"], device="cpu", task="segment")
+    overrides = [*small, "epochs=1", f'start_from="{first.folder}"', "preprocess.size=96", "preprocess.mean=0.4"]
+    second = train(recipe, [discs], tmp_path / "b", overrides=overrides, device="cpu", task="segment")
     assert ModelConfig.read(second.folder).preprocess == PreprocessConfig(96, (0.4,), (0.5,))
 
 
-def test_few_images_keep_the_calibration_of_the_model_they_start_from(recipe, discs, quick, tmp_path) -> None:
-    first = train_segment(recipe, [discs], tmp_path / "a", overrides=[*quick, "epochs=1"], device="cpu")
+def test_few_images_keep_the_calibration_of_the_model_they_start_from(recipe, discs, small, tmp_path) -> None:
+    first = train(recipe, [discs], tmp_path / "a", overrides=[*small, "epochs=1"], device="cpu", task="segment")
     known = Calibration(0.4, 0.3, 2.0, -1.0, 1.5, 0.5)
     config = dataclasses.replace(ModelConfig.read(first.folder), calibration=known)
     (first.folder / "model.json").write_text(config.to_json())
-    overrides = [*quick, "epochs=1", f'start_from="{first.folder}"']
-    second = train_segment(recipe, [discs], tmp_path / "b", overrides=overrides, device="cpu")
+    overrides = [*small, "epochs=1", f'start_from="{first.folder}"']
+    second = train(recipe, [discs], tmp_path / "b", overrides=overrides, device="cpu", task="segment")
     assert ModelConfig.read(second.folder).calibration == known  # 3 lesions validate: too few to fit anything
 
 
-def test_a_run_interrupted_while_it_writes_resumes_to_the_same_end(recipe, discs, quick, tmp_path, monkeypatch) -> None:
-    whole = train_segment(recipe, [discs], tmp_path / "whole", overrides=quick, device="cpu")
+def test_a_run_interrupted_while_it_writes_resumes_to_the_same_end(recipe, discs, small, tmp_path, monkeypatch) -> None:
+    whole = train(recipe, [discs], tmp_path / "whole", overrides=small, device="cpu", task="segment")
 
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     def stop_before_the_second_checkpoint(report) -> None:
         monkeypatch.setattr(run, "save_checkpoint", interrupted)
 
     folder = tmp_path / "part"
-    part = train_segment(
-        recipe, [discs], folder, overrides=quick, device="cpu", on_epoch=stop_before_the_second_checkpoint
+    part = train(
+        recipe,
+        [discs],
+        folder,
+        overrides=small,
+        device="cpu",
+        on_epoch=stop_before_the_second_checkpoint,
+        task="segment",
     )
     assert part.interrupted
     monkeypatch.undo()
     with (folder / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 3, "sec')  # what a killed program may leave
-    resume_segment(folder, device="cpu")
+    resume(folder, device="cpu")
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
     one, two = (load_file(path / "weights.safetensors") for path in (whole.folder, folder))
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
-def test_a_resumed_run_refuses_other_data(recipe, discs, quick, tmp_path) -> None:
-    result = train_segment(recipe, [discs], tmp_path / "run", overrides=[*quick, "epochs=1"], device="cpu")
+def test_a_resumed_run_refuses_other_data(recipe, discs, small, tmp_path) -> None:
+    result = train(recipe, [discs], tmp_path / "run", overrides=[*small, "epochs=1"], device="cpu", task="segment")
     table = discs / "labels.csv"
     table.write_text(table.read_text().replace("i00.png,normal,train", "i00.png,normal,val"))
     with pytest.raises(TrainingError, match=r"data of .* changed"):
-        resume_segment(result.folder, device="cpu")
+        resume(result.folder, device="cpu")
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]"])
@@ -136,23 +192,180 @@ def test_a_damaged_list_of_data_is_a_sentence(recipe, tmp_path, content: str) ->
     (tmp_path / "config.toml").write_bytes(recipe.read_bytes())
     (tmp_path / "data.json").write_text(content)
     with pytest.raises(TrainingError, match=r"data\.json"):
-        resume_segment(tmp_path)
+        resume(tmp_path)
 
 
 def test_a_model_is_not_overwritten_by_a_run(recipe, discs, tmp_path) -> None:
     (tmp_path / "model.json").write_text("{}")
     with pytest.raises(TrainingError, match="holds a model"):
-        train_segment(recipe, [discs], tmp_path)
+        train(recipe, [discs], tmp_path, task="segment")
 
 
-def test_a_run_that_diverges_is_a_sentence(recipe, discs, quick, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(loop, "validate", lambda *_, **__: {"score": float("nan")})
+def test_a_run_that_diverges_is_a_sentence(recipe, discs, small, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(segmentation.SegmentTask, "validate", lambda *_: {"score": float("nan"), "n": 4.0})
     with pytest.raises(TrainingError, match="finite score"):
-        train_segment(recipe, [discs], tmp_path / "run", overrides=[*quick, "epochs=1"], device="cpu")
+        train(recipe, [discs], tmp_path / "run", overrides=[*small, "epochs=1"], device="cpu", task="segment")
 
 
 def test_only_validation_images_are_too_few(recipe, discs, quick, tmp_path) -> None:
     table = discs / "labels.csv"
     table.write_text(table.read_text().replace(",train", ",val"))
     with pytest.raises(TrainingError, match="in the split train, found 0"):
-        train_segment(recipe, [discs], tmp_path / "run", overrides=quick, device="cpu")
+        train(recipe, [discs], tmp_path / "run", overrides=quick, device="cpu", task="segment")
+
+
+@pytest.mark.slow
+def test_two_processes_train_a_segmenter_as_one_does(recipe, discs, quick, tmp_path) -> None:
+    """`torchrun -m usassist.core.cli.train`, sharded data, batch normalisation, texts and a contrastive term.
+
+    Dropout is off, as its draws cannot be shared out. The steps are small: Adam divides by the gradient's size, so that
+    rounding noise grows with the rate; another number of threads alone moves a run from random weights by 2e-3 at 1e-3.
+    """
+    overrides = [*quick, "adapter.dropout=0", "loss.presence=0", "loss.boundary=0.1", "lr=1e-5", "trunk_lr=1e-5"]
+    one = train(recipe, [discs], tmp_path / "one", task="segment", overrides=overrides, device="cpu")
+    command = ["segment", str(recipe), "--data", str(discs), "--device", "cpu", "--out", "two", "--set", *overrides]
+    done = torchrun("-m", "usassist.core.cli.train", *command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("epochs, best") == 1  # only the first process speaks
+    curves = [
+        [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        for folder in (one.folder, tmp_path / "two")
+    ]
+    for alone, shared in zip(*curves, strict=True):
+        assert alone["parts"].keys() == shared["parts"].keys() >= {"dice", "bce", "quality", "contrast", "boundary"}
+        assert all(abs(alone["parts"][name] - shared["parts"][name]) < 1e-4 for name in alone["parts"])
+        assert abs(alone["val"]["dice_lesion"] - shared["val"]["dice_lesion"]) < 1e-2
+    found = [load_file(folder / "weights.safetensors") for folder in (one.folder, tmp_path / "two")]
+    assert list(found[0]) == list(found[1])
+    assert ModelConfig.read(tmp_path / "two").provenance["processes"] == 2
+
+
+def test_two_runs_never_write_one_folder(recipe, discs, small, tmp_path) -> None:
+    folder = tmp_path / "run"
+    complaints: list[str] = []
+
+    def try_again(report) -> None:
+        if report.epoch == 1:
+            with pytest.raises(TrainingError, match=r"trains in .* already") as stop:
+                resume(folder, device="cpu")
+            complaints.append(str(stop.value))
+
+    train(recipe, [discs], folder, task="segment", overrides=small, device="cpu", on_epoch=try_again)
+    assert complaints
+    assert resume(folder, device="cpu").epochs == 2  # the lock is let go of
+
+
+def test_p_n13_a_run_knows_no_absolute_path_but_its_data_and_resumes_from_anywhere(
+    recipe, discs, small, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = train(recipe, [Path("discs")], Path("first"), task="segment", overrides=[*small, "epochs=1"], device="cpu")
+    overrides = [*small, "workers=0", f'start_from="{tmp_path / "first"}"']
+    run = train(
+        recipe,
+        [Path("discs")],
+        Path("run"),
+        task="segment",
+        overrides=overrides,
+        device="cpu",
+        on_epoch=_interrupted_after(1),
+    )
+    assert run.interrupted
+    # Neither the working folder nor the model it started from is needed any more.
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    shutil.rmtree(tmp_path / first.folder)
+    assert resume(tmp_path / "run", device="cpu").epochs == 2
+    assert json.loads((tmp_path / "run" / "data.json").read_text()) == [str(discs)]
+    for path in (tmp_path / "run").iterdir():
+        if path.name != "data.json":
+            assert str(tmp_path).encode() not in path.read_bytes(), path.name
+    started = ModelConfig.read(tmp_path / "run").provenance["start_from"]
+    assert started["name"] == "first" and len(started["weights_hash"]) == 64
+
+
+def test_n15_a_few_shots_are_counted_in_the_provenance(recipe, discs, small, tmp_path) -> None:
+    overrides = [*small, "epochs=1", "batch_size=2", "few_shot.per_class=2"]
+    result = train(recipe, [discs], tmp_path / "run", task="segment", overrides=overrides, device="cpu")
+    provenance = ModelConfig.read(result.folder).provenance
+    assert (provenance["n_train"], provenance["n_val"]) == (4, 4)
+    assert provenance["few_shot"] == {"ratio": 0.0, "per_class": 2, "seed": 0, "thin_val": False}
+
+
+def test_a_recipe_for_another_task_is_refused_and_a_run_knows_its_own(recipe, discs, small, tmp_path) -> None:
+    with pytest.raises(TrainingError, match="usassist-train contrast"):
+        train(recipe, [discs], tmp_path / "run", task="segment", overrides=[*small, "task=contrast"])
+    train(recipe, [discs], tmp_path / "run", task="segment", overrides=[*small, "epochs=1"], device="cpu")
+    with pytest.raises(TrainingError, match="usassist-train segment"):
+        resume(tmp_path / "run", task="classify")
+
+
+def test_tensorboard_that_is_not_installed_is_a_sentence(recipe, discs, small, tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(TrainingError, match=r"usassist\[tensorboard\]"):
+        train(recipe, [discs], tmp_path / "run", task="segment", overrides=[*small, "tensorboard=true"], device="cpu")
+
+
+def test_p_n7_a_run_on_a_base_holds_what_learned_and_resumes_bit_for_bit(
+    recipe, discs, quick, tmp_path, monkeypatch
+) -> None:
+    """LoRA beside a frozen encoder: the checkpoint and the model hold the adapters and the head only."""
+    options = ["adapter.kind=none", "epochs=1"]
+    base = train(recipe, [discs], tmp_path / "base", task="segment", overrides=[*quick, *options], device="cpu")
+    overrides = [*quick, f'encoder.base="{base.folder}"', "trainable=adapters", "adapter.kind=lora", "adapter.rank=4"]
+    whole = train(recipe, [discs], tmp_path / "whole", task="segment", overrides=overrides, device="cpu")
+    stop = _interrupted_after(1)
+    part = train(recipe, [discs], tmp_path / "part", task="segment", overrides=overrides, device="cpu", on_epoch=stop)
+    resume(part.folder, device="cpu")
+    one, two = (load_file(run.folder / "weights.safetensors") for run in (whole, part))
+    assert _same_tensors(one, two)
+    towers = [name for name in one if name.startswith("encoder.")]
+    assert towers and all(".parts." in name for name in towers)
+    saved = torch.load(whole.folder / "checkpoint.pt", weights_only=True)
+    assert saved["model"].keys() == saved["average"].keys() == one.keys()
+    before = load_file(base.folder / "weights.safetensors")
+    described = (whole.folder / "model.json").read_text()
+    assert str(tmp_path) not in described
+    assert ModelConfig.read(whole.folder).encoder.base == "../base"
+    monkeypatch.chdir(discs)  # where the two lie relative to each other is all that matters
+    model, _ = load_model(str(whole.folder))
+    assert model.config.encoder.base_hash == find_model(str(base.folder)).weights_hash
+    assert not any(name in one for name in before if name.startswith("encoder."))
+
+
+def test_a_base_whose_towers_would_learn_is_a_sentence(recipe, discs, quick, tmp_path) -> None:
+    overrides = [*quick, "encoder.base=usassist-us", "adapter.kind=none"]
+    with pytest.raises(TrainingError, match='trainable = "adapters"'):
+        train(recipe, [discs], tmp_path / "run", task="segment", overrides=overrides, device="cpu")
+    with pytest.raises(TrainingError, match="leave out one"):
+        train(recipe, [discs], tmp_path / "run", task="segment", overrides=[*overrides, "start_from=x"], device="cpu")
+
+
+def test_n17_the_seed_decides_a_run(recipe, discs, small, tmp_path) -> None:
+    """Several seeds are several experiments, and each can be repeated."""
+    runs = {
+        name: train(
+            recipe,
+            [discs],
+            tmp_path / name,
+            task="segment",
+            overrides=[*small, "epochs=1", f"seed={seed}"],
+            device="cpu",
+        )
+        for name, seed in (("one", 1), ("again", 1), ("two", 2))
+    }
+    tensors = {name: load_file(run.folder / "weights.safetensors") for name, run in runs.items()}
+    assert _same_tensors(tensors["one"], tensors["again"])
+    assert not _same_tensors(tensors["one"], tensors["two"])
+    assert runs["one"].best == runs["again"].best
+
+
+def test_towers_of_another_task_are_gone_on_from_under_a_new_head(recipe, discs, small, towers, tmp_path) -> None:
+    """Contrastive fine-tuning, then masks: the towers and adapters of the one are the beginning of the other."""
+    overrides = [*small, "epochs=1", "lr=0", "trunk_lr=0", "ema=0"]
+    run = train(recipe, [discs], tmp_path / "run", task="segment", overrides=overrides, device="cpu")
+    before, after = load_file(towers / "weights.safetensors"), load_file(run.folder / "weights.safetensors")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert any(name.startswith("head.") for name in after)
+    config = ModelConfig.read(run.folder)
+    assert (config.task, config.adapter.bottleneck, config.encoder.open_clip) == ("segment", 8, "tiny-vit")

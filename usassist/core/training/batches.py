@@ -1,7 +1,7 @@
-"""Examples in memory, and the batches cut from them."""
+"""Examples with masks in memory, and the batches cut from them."""
 
+import functools
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +11,17 @@ from torch import Tensor
 
 from usassist.core.captions.vocabulary import Vocabulary
 from usassist.core.data.augment import augment
-from usassist.core.data.dataset import Example
+from usassist.core.data.dataset import Example, open_frames
 from usassist.core.errors import TrainingError, UsassistError
+from usassist.core.geometry.cv import cv2
 from usassist.core.models.preprocess import resize_grey, to_tensor
 from usassist.core.training.config import TrainConfig
+from usassist.core.training.distances import signed_distances
+from usassist.core.training.distributed import Shard
+from usassist.core.training.sampling import Indices, balance_weights, draw_batches, prepared, steps_of
+from usassist.core.training.task import OnProgress
 
+Index = npt.NDArray[np.uint8]
 # Longer images than this are stored smaller: augmentation samples at the model's size anyway.
 _LONGEST_SIDE = 640
 _BUDGET_BYTES = 8 * 2**30
@@ -23,19 +29,20 @@ _BUDGET_BYTES = 8 * 2**30
 
 @dataclass(frozen=True)
 class Loaded:
-    """One example held in memory: HxW uint8 grey, HxW bool truth."""
+    """One example held in memory: HxW uint8 grey, HxW uint8 truth (0 background, else the object's number from 1)."""
 
     example: Example
     grey: npt.NDArray[np.uint8]
-    truth: npt.NDArray[np.bool_]
+    truth: Index
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A training batch of B images at the model's size S.
+    """This process's part of a training batch: B images at the model's size S.
 
-    `images` (B, 3, S, S) and `truth` (B, 1, S, S) float32, `prompts` B texts ("" for none), `captions` B texts,
-    `classes` (B,) int64 with -1 where there is no caption.
+    `images` (B, 3, S, S) float32, `truth` (B, S, S) uint8 (0 background, else the object's number), `prompts` B texts
+    ("" for none), `captions` B texts, `classes` (B,) int64 with -1 where there is no caption. `distances` (B, K, S, S)
+    float32, signed, in image sides, where the loss needs them.
     """
 
     images: Tensor
@@ -43,21 +50,25 @@ class Batch:
     prompts: list[str]
     captions: list[str]
     classes: Tensor
+    distances: Tensor | None = None
 
 
-def load_all(examples: Sequence[Example]) -> tuple[list[Loaded], list[str]]:
+def load_all(
+    examples: Sequence[Example], *, objects: Sequence[str] = (), on_progress: OnProgress | None = None
+) -> tuple[list[Loaded], list[str]]:
     """Decode every example; returns what could be read and, for the rest, one reason each.
 
+    With `objects` the truth tells these apart and takes any other for background; without, it says where anything is.
     All of it stays in memory, at most 0.8 MB an image (640 x 640 grey and truth); what takes more than 8 GB together
     raises TrainingError before the machine starts to swap.
     """
     loaded: list[Loaded] = []
     failed: list[str] = []
     held = 0
-    for example in examples:
+    frames = open_frames(examples, on_error=lambda example, error: failed.append(f"{example.key}: {error}"))
+    for example, grey in frames:
         try:
-            grey = example.read_grey()
-            truth = example.read_truth((grey.shape[0], grey.shape[1]))
+            truth = _read_truth(example, (grey.shape[0], grey.shape[1]), objects)
         except UsassistError as error:
             failed.append(f"{example.key}: {error}")
             continue
@@ -69,28 +80,46 @@ def load_all(examples: Sequence[Example]) -> tuple[list[Loaded], list[str]]:
                 f"keeps all of them there. Train on fewer images at a time."
             )
         loaded.append(item)
+        if on_progress is not None:
+            on_progress("reading images", len(loaded) + len(failed), len(examples))
     return loaded, failed
 
 
-def _bounded(
-    grey: npt.NDArray[np.uint8], truth: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    from usassist.core.geometry.cv import cv2
+def _read_truth(example: Example, shape: tuple[int, int], objects: Sequence[str]) -> Index:
+    if not objects:
+        return example.read_truth(shape).astype(np.uint8)
+    numbers = [0, *(objects.index(name) + 1 if name in objects else 0 for name in example.objects)]
+    return np.array(numbers, dtype=np.uint8)[example.read_classes(shape)]
 
+
+def _bounded(grey: npt.NDArray[np.uint8], truth: Index) -> tuple[npt.NDArray[np.uint8], Index]:
     longest = max(grey.shape)
     if longest <= _LONGEST_SIDE:
         return grey, truth
     rows, cols = (max(1, round(side * _LONGEST_SIDE / longest)) for side in grey.shape)
     size = (cols, rows)
     smaller = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    mask = cv2.resize(truth.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    return np.asarray(smaller, dtype=np.uint8), mask.astype(np.bool_)
+    mask = cv2.resize(truth, size, interpolation=cv2.INTER_NEAREST)
+    return np.asarray(smaller, dtype=np.uint8), np.asarray(mask, dtype=np.uint8)
 
 
 class TrainBatches:
-    """Shuffled, augmented batches. Every sample's randomness depends on (seed, epoch, index) alone, not on timing."""
+    """Shuffled, augmented batches. Every sample's randomness depends on (seed, epoch, index) alone, not on timing.
 
-    def __init__(self, items: Sequence[Loaded], config: TrainConfig, vocabulary: Vocabulary) -> None:
+    With `prompted` some images come with a text, as the recipe's [prompts] says; a wrong one asks for nothing.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Loaded],
+        config: TrainConfig,
+        vocabulary: Vocabulary,
+        *,
+        shard: Shard = Shard(),  # noqa: B008  frozen
+        prompted: bool = True,
+        objects: int = 1,
+    ) -> None:
+        """Raises TrainingError for fewer than 2 images."""
         if len(items) < 2:
             raise TrainingError(
                 f"Training needs at least 2 images in the split train, found {len(items)}; accept more frames first."
@@ -98,40 +127,46 @@ class TrainBatches:
         self._items = items
         self._config = config
         self._vocabulary = vocabulary
+        self._shard = shard
+        self._prompted = prompted
+        self._objects = objects
         self._classes = {name: index for index, name in enumerate(vocabulary.captions)}
+        areas = np.array([np.count_nonzero(item.truth) / item.truth.size for item in items])
+        self._weights = balance_weights([item.example.class_name for item in items], areas, config.balance)
 
     def __len__(self) -> int:
-        return max(1, len(self._items) // self._config.batch_size)
+        return steps_of(len(self._items), self._config)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Yield the batches of an epoch, the next ones prepared by `workers` threads while one is used."""
-        order = np.random.default_rng([self._config.seed, epoch]).permutation(len(self._items))
-        size = min(self._config.batch_size, len(order))
-        chunks = [order[start : start + size] for start in range(0, len(self) * size, size)]
-        with ThreadPoolExecutor(max(1, self._config.workers)) as pool:
-            ahead = [pool.submit(self._batch, chunk, epoch) for chunk in chunks[:2]]
-            for index in range(len(chunks)):
-                batch = ahead.pop(0).result()
-                if index + 2 < len(chunks):
-                    ahead.append(pool.submit(self._batch, chunks[index + 2], epoch))
-                yield batch
+        """Yield this process's part of every batch of an epoch, the next ones prepared while one is used."""
+        drawn = draw_batches(len(self._items), self._config, epoch=epoch, weights=self._weights)
+        share = self._shard.share
+        jobs = [functools.partial(self._batch, share(indices), share(times), epoch) for indices, times in drawn]
+        return prepared(jobs, workers=self._config.workers)
 
-    def _batch(self, indices: npt.NDArray[np.int64], epoch: int) -> Batch:
+    def _batch(self, indices: Indices, times: Indices, epoch: int) -> Batch:
         images, truths, prompts, captions, classes = [], [], [], [], []
-        for index in indices:
-            rng = np.random.default_rng([self._config.seed, epoch, int(index), 1])
+        for index, time in zip(indices.tolist(), times.tolist(), strict=True):
+            rng = np.random.default_rng([self._config.seed, epoch, index, 1 + time])
             item = self._items[index]
             size = self._config.preprocess.size
             grey, truth = augment(item.grey, item.truth, size=size, config=self._config.augment, rng=rng)
-            prompt, asked = self._prompt(item.example.class_name, rng)
+            prompt, asked = self._prompt(item.example.class_name, rng) if self._prompted else ("", True)
             caption, class_id = self._caption(item.example.class_name, rng)
             images.append(grey)
-            truths.append(truth if asked else np.zeros_like(truth))
+            truths.append(truth.astype(np.uint8) if asked else np.zeros(truth.shape, dtype=np.uint8))
             prompts.append(prompt)
             captions.append(caption)
             classes.append(class_id)
-        truth_tensor = torch.from_numpy(np.stack(truths)).float()[:, None]
-        return Batch(to_tensor(images, self._config.preprocess), truth_tensor, prompts, captions, torch.tensor(classes))
+        truth_stack = np.stack(truths)
+        distances = None
+        if self._config.loss.boundary > 0:
+            distances = torch.from_numpy(np.stack([signed_distances(t, objects=self._objects) for t in truth_stack]))
+        return Batch(
+            *(to_tensor(images, self._config.preprocess), torch.from_numpy(truth_stack), prompts, captions),
+            classes=torch.tensor(classes),
+            distances=distances,
+        )
 
     def _prompt(self, class_name: str, rng: np.random.Generator) -> tuple[str, bool]:
         """Return a text and whether the image's truth answers it."""
@@ -155,12 +190,10 @@ class TrainBatches:
 def eval_batches(
     items: Sequence[Loaded], config: TrainConfig, *, batch_size: int = 16
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield (images, truth) without augmentation, the truth resampled to the model's size."""
-    from usassist.core.geometry.cv import cv2
-
+    """Yield images (B, 3, S, S) and truth (B, S, S) uint8 without augmentation, resampled to the model's size."""
     size = config.preprocess.size
     for start in range(0, len(items), batch_size):
         chunk = items[start : start + batch_size]
         images = to_tensor([resize_grey(item.grey, size) for item in chunk], config.preprocess)
-        masks = [cv2.resize(item.truth.view(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST) for item in chunk]
-        yield images, torch.from_numpy(np.stack(masks)).float()[:, None]
+        masks = [cv2.resize(item.truth, (size, size), interpolation=cv2.INTER_NEAREST) for item in chunk]
+        yield images, torch.from_numpy(np.stack(masks))

@@ -1,40 +1,55 @@
-"""The training loop, from top to bottom."""
+"""The training loop, from top to bottom: one for whatever is taught (`training.task.Task`)."""
 
+import contextlib
 import copy
+import itertools
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel as Ddp
 
-from usassist.core.models.segmenter import Segmenter
-from usassist.core.training import losses
-from usassist.core.training.batches import Batch, Loaded, TrainBatches, eval_batches
+from usassist.core.errors import TrainingError
+from usassist.core.models import adapt
+from usassist.core.models.precision import FrozenMatrix, lower
 from usassist.core.training.config import TrainConfig
+from usassist.core.training.distributed import Shard, average_of_processes, from_first
+from usassist.core.training.norms import synchronise_norms
+from usassist.core.training.task import OnProgress, Task
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass
-class TrainState:
-    """All that a resumed run needs: weights, their moving average, the optimiser, and where we are."""
+ModelT = TypeVar("ModelT", bound=nn.Module)
 
-    model: Segmenter
-    average: Segmenter
+
+@dataclass
+class TrainState(Generic[ModelT]):
+    """All that a resumed run needs: weights, their moving average, the optimiser, and where we are.
+
+    `best` is the best validation score, `waited` how many validations have passed since, `skipped` how many steps were
+    left out because their gradient was not finite.
+    """
+
+    model: ModelT
+    average: ModelT
     optimiser: torch.optim.AdamW
     epoch: int = 0
     step: int = 0
-    best: float = -1.0
+    best: float = -math.inf
+    waited: int = 0
+    skipped: int = 0
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One line of metrics.jsonl."""
+    """One line of metrics.jsonl; `val` is empty for an epoch that was not validated."""
 
     epoch: int
     seconds: float
@@ -42,43 +57,31 @@ class EpochReport:
     loss: float
     parts: dict[str, float]
     val: dict[str, float]
+    skipped: int = 0
 
 
-def new_state(model: Segmenter, config: TrainConfig) -> TrainState:
-    """Prepare the optimiser and the moving average for a model."""
-    select_trainable(model, config)
-    groups = parameter_groups(model, config)
-    average = copy.deepcopy(model).eval().requires_grad_(requires_grad=False)
-    return TrainState(model, average, torch.optim.AdamW(groups, betas=(0.9, 0.99)))
+def new_state(model: ModelT, config: TrainConfig) -> TrainState[ModelT]:
+    """Prepare the optimiser and the moving average for a model that lies on its device."""
+    adapt.select_trainable(model, config.adapter, trainable=config.trainable)
+    # What is frozen never moves, so the average shares it: half the memory of a large backbone.
+    frozen = {id(p): p for p in model.parameters() if not p.requires_grad}
+    average = copy.deepcopy(model, frozen).eval().requires_grad_(requires_grad=False)
+    # After the copy: what is validated and saved computes in float32, as at work.
+    lower(model, config.precision)
+    beta1, beta2 = config.betas
+    return TrainState(model, average, torch.optim.AdamW(parameter_groups(model, config), betas=(beta1, beta2)))
 
 
-def select_trainable(model: Segmenter, config: TrainConfig) -> None:
-    """With trainable = "adapters" freeze both towers except their adapters; the head always learns."""
-    if config.trainable == "all":
-        return
-    for name, parameter in model.encoder.named_parameters():
-        parameter.requires_grad_(".adapter." in name)
-
-
-def set_training_mode(model: Segmenter, config: TrainConfig) -> None:
-    """Switch to training; with trainable = "adapters" what is frozen stays as at work, its statistics included."""
-    model.train()
-    if config.trainable == "all":
-        return
-    for module in model.encoder.modules():
-        parameters = list(module.parameters())
-        if parameters and not any(parameter.requires_grad for parameter in parameters):
-            module.eval()
-
-
-def parameter_groups(model: Segmenter, config: TrainConfig) -> list[dict[str, Any]]:
+def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
     """Split parameters by learning rate (pretrained stages apart) and by weight decay (none on vectors)."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            lr = config.trunk_lr if ".stages." in name else config.lr
+            lr = config.trunk_lr if ".stages." in name and ".adapter." not in name else config.lr
             decay = 0.0 if parameter.ndim < 2 else config.weight_decay
             groups.setdefault((lr, decay), []).append(parameter)
+    if not groups:
+        raise TrainingError('Nothing in this model may learn; set trainable = "all", or choose an adapter or a head.')
     return [{"params": p, "lr": lr, "peak_lr": lr, "weight_decay": decay} for (lr, decay), p in groups.items()]
 
 
@@ -95,128 +98,179 @@ def lr_factor(step: int, total: int, warmup: float) -> float:
 
 
 def train_epochs(
-    state: TrainState,
-    train: TrainBatches,
-    val: Sequence[Loaded],
+    state: TrainState[Any],
+    task: Task[Any],
     config: TrainConfig,
     *,
     device: torch.device,
     on_epoch: Callable[[EpochReport, bool], None],
+    shard: Shard = Shard(),  # noqa: B008  frozen
+    on_progress: OnProgress | None = None,
 ) -> None:
-    """Train from `state.epoch` to the end; after each epoch call `on_epoch(report, is_best)`.
+    """Train from `state.epoch` to the end, or until `patience` validations brought nothing better.
 
-    `val` may be empty: then every epoch is the best so far.
-
-    The state is advanced before the call, so what `on_epoch` saves is what a resumed run continues from.
+    After each epoch `on_epoch(report, is_best)` is called on every process; the state is advanced before, so what it
+    saves is what a resumed run continues from. Without validation data every epoch is the best so far.
     """
-    total = config.epochs * len(train)
-    while state.epoch < config.epochs:
+    learner = parallel(task, shard)
+    steps = math.ceil(task.steps_per_epoch() / config.accumulate)
+    if config.accumulate > 1:
+        logger.info(
+            "The gradients of %d batches of %d make one step. Contrastive losses still compare within one batch of %d: "
+            "accumulation does not enlarge the set of negatives.",
+            *(config.accumulate, config.batch_size, config.batch_size),
+        )
+    while state.epoch < config.epochs and not is_exhausted(state, config):
         started = time.monotonic()
-        torch.manual_seed(config.seed * 100_003 + state.epoch)  # dropout: the same after a resume
-        sums: dict[str, float] = {}
-        set_training_mode(state.model, config)
-        for batch in train.epoch(state.epoch):
-            factor = lr_factor(state.step, total, config.warmup)
-            for group in state.optimiser.param_groups:
-                group["lr"] = group["peak_lr"] * factor
-            parts = train_step(state, batch, config, device=device)
-            state.step += 1
-            for name, value in parts.items():
-                sums[name] = sums.get(name, 0.0) + value
-        means = {name: value / len(train) for name, value in sums.items()}
-        scores = validate(state.average, val, config, device=device)
+        # Dropout: the same after a resume, another on every process.
+        torch.manual_seed((config.seed * 100_003 + state.epoch) * 1009 + shard.rank)
+        adapt.training_mode(state.model)
+        means = _train_epoch(state, task, learner, config, device=device, steps=steps, watch=on_progress)
         state.epoch += 1
-        # Without validation images the latest weights are the best guess.
-        is_best = scores["score"] > state.best or not val
-        state.best = max(state.best, scores["score"])
+        scores: dict[str, float] = {}
+        if state.epoch % config.validate_every == 0 or state.epoch == config.epochs:
+            scores = from_first(task.validate(state.average) if shard.is_first else {})
+        is_best = _judge(state, scores)
         lr = state.optimiser.param_groups[0]["lr"]
-        report = EpochReport(state.epoch, time.monotonic() - started, lr, sum(means.values()), means, scores)
-        on_epoch(report, is_best)
+        seconds = time.monotonic() - started
+        on_epoch(EpochReport(state.epoch, seconds, lr, sum(means.values()), means, scores, state.skipped), is_best)
 
 
-def train_step(state: TrainState, batch: Batch, config: TrainConfig, *, device: torch.device) -> dict[str, float]:
-    """Take one optimiser step; returns the weighted terms of the loss."""
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-        terms = loss_terms(state.model, batch, config, device=device)
+def is_exhausted(state: TrainState[Any], config: TrainConfig) -> bool:
+    """Return whether early stopping ends the run."""
+    return 0 < config.patience <= state.waited
+
+
+def _judge(state: TrainState[Any], scores: dict[str, float]) -> bool:
+    """Count a validation; return whether these weights are to be kept as the best."""
+    if not scores:
+        return False
+    if scores["n"] == 0:
+        return True  # without validation data the latest weights are the best guess
+    is_best = scores["score"] > state.best  # never for NaN
+    state.best = max(state.best, scores["score"]) if is_best else state.best
+    state.waited = 0 if is_best else state.waited + 1
+    return is_best
+
+
+def _train_epoch(
+    state: TrainState[Any],
+    task: Task[Any],
+    learner: nn.Module,
+    config: TrainConfig,
+    *,
+    device: torch.device,
+    steps: int,
+    watch: OnProgress | None,
+) -> dict[str, float]:
+    """Take one epoch's steps; returns the mean of each term of the loss, over the steps and over all processes."""
+    sums: dict[str, float] = {}
+    taken = 0
+    for done, batches in enumerate(_in_groups(task.batches(state.epoch), config.accumulate), start=1):
+        factor = lr_factor(state.step, config.epochs * steps, config.warmup)
+        for group in state.optimiser.param_groups:
+            group["lr"] = config.min_lr + max(0.0, group["peak_lr"] - config.min_lr) * factor
+        terms = train_step(state, learner, batches, config, device=device)
+        state.step += 1
+        if terms is not None:
+            taken += 1
+            for name, value in terms.items():
+                sums[name] = sums.get(name, 0.0) + value
+        if watch is not None:
+            watch(f"epoch {state.epoch + 1}", done, steps)
+    if not taken:
+        raise TrainingError(
+            f"In epoch {state.epoch + 1} no step had a finite gradient: the training diverged, or the images hold "
+            f"numbers that are none. Lower lr (--set lr=...) and start again."
+        )
+    names = sorted(sums)
+    means = torch.tensor([sums[name] / taken for name in names], dtype=torch.float64, device=device)
+    return dict(zip(names, average_of_processes(means).tolist(), strict=True))
+
+
+def _in_groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    while group := list(itertools.islice(batches, size)):
+        yield group
+
+
+def train_step(
+    state: TrainState[Any], learner: nn.Module, batches: Sequence[Any], config: TrainConfig, *, device: torch.device
+) -> dict[str, float] | None:
+    """Take one optimiser step on the mean loss of some batches; returns the terms of the loss.
+
+    A loss that compares the examples of a batch, a contrastive one, sees one batch at a time: several batches give a
+    steadier gradient, not more negatives. None for a step that was skipped because its gradient is not finite.
+    """
+    statistics = [(statistic, statistic.clone()) for statistic in _running_statistics(state.model)]
     state.optimiser.zero_grad(set_to_none=True)
-    loss = torch.stack(list(terms.values())).sum()
-    loss.backward()
+    sums: dict[str, float] = {}
+    for index, batch in enumerate(batches):
+        is_last = index == len(batches) - 1
+        with learner.no_sync() if isinstance(learner, Ddp) and not is_last else contextlib.nullcontext():
+            with _half_precision(state.model, config, device):
+                terms = learner(batch)
+            (torch.stack([term.float() for term in terms.values()]).sum() / len(batches)).backward()
+        for name, value in terms.items():
+            sums[name] = sums.get(name, 0.0) + float(value.detach()) / len(batches)
     parameters = [p for group in state.optimiser.param_groups for p in group["params"]]
     norm = nn.utils.clip_grad_norm_(parameters, config.clip_norm)
-    if torch.isfinite(norm):
-        state.optimiser.step()
-    else:
+    if not torch.isfinite(norm):
+        state.skipped += 1
         logger.warning("Step %d: the gradient is not finite; the step was skipped.", state.step)
+        with torch.no_grad():  # the running statistics of normalisations have seen it already
+            for statistic, before in statistics:
+                statistic.copy_(before)
+        return None
+    state.optimiser.step()
     update_average(state.average, state.model, decay=min(config.ema, (1 + state.step) / (10 + state.step)))
-    return {name: float(value.detach()) for name, value in terms.items()}
+    return sums
 
 
-def loss_terms(model: Segmenter, batch: Batch, config: TrainConfig, *, device: torch.device) -> dict[str, Tensor]:
-    """Return the weighted terms of the loss of a batch."""
-    weights = config.loss
-    images = batch.images.to(device, memory_format=torch.channels_last)
-    truth = batch.truth.to(device)
-    # Each text is encoded once, however many images ask for it.
-    texts = list(dict.fromkeys([*batch.prompts, *batch.captions]))
-    embedded = model.embed_texts(texts)
-    prompts = embedded[[texts.index(prompt) for prompt in batch.prompts]]
-    given = torch.tensor([bool(prompt) for prompt in batch.prompts], device=device)
-    features = model.encode(images)
-    out = model.decode(features, prompts, given=given)
-    logits = F.interpolate(out.logits.float(), size=truth.shape[-2:], mode="bilinear", align_corners=False)
-    shows = truth.flatten(1).any(1)
-    terms = {
-        "dice": weights.dice * losses.dice_loss(logits, truth),
-        "bce": weights.bce * losses.bce_loss(logits, truth),
-        "presence": weights.presence * F.binary_cross_entropy_with_logits(out.presence.float(), shows.float()),
-    }
-    if shows.any():
-        reached = losses.hard_dice(logits.detach(), truth)[shows]
-        terms["quality"] = weights.quality * F.binary_cross_entropy_with_logits(out.quality.float()[shows], reached)
-    if weights.contrast > 0:
-        captions = embedded[[texts.index(caption) for caption in batch.captions]]
-        scale = model.encoder.clip.logit_scale.exp().clamp(max=100)  # type: ignore[operator]
-        terms["contrast"] = weights.contrast * losses.class_contrast(
-            features.embedding.float(), captions.float(), batch.classes.to(device), scale
-        )
-    return terms
+def _running_statistics(model: nn.Module) -> Iterator[Tensor]:
+    """Yield what the normalisations of a model remember of the batches they see."""
+    for module in model.modules():
+        if module.training:
+            for name in ("running_mean", "running_var", "num_batches_tracked"):
+                statistic = getattr(module, name, None)
+                if isinstance(statistic, Tensor):
+                    yield statistic
+
+
+def _half_precision(
+    model: nn.Module, config: TrainConfig, device: torch.device
+) -> contextlib.AbstractContextManager[Any]:
+    """Return autocast to bfloat16 where it pays: on CUDA, and on a CPU for a model whose blocks all learn.
+
+    Frozen blocks have bfloat16 copies of their weights already (`precision.lower`); autocast would round the float32
+    ones again for every batch, which on a CPU costs more than it saves.
+    """
+    lowered = any(isinstance(module, FrozenMatrix) for module in model.modules())
+    pays = config.precision == "bf16" and (device.type == "cuda" or not lowered)
+    return torch.autocast(device.type, torch.bfloat16, enabled=pays)
+
+
+def parallel(task: Task[Any], shard: Shard) -> nn.Module:
+    """Return what computes the loss: the task itself, or with several processes its DistributedDataParallel.
+
+    Batch normalisations then use the statistics of the global batch, so the result does not depend on how many share
+    it.
+    """
+    if shard.world == 1:
+        return task
+    synchronise_norms(task.model)
+    # Of 1x1 convolutions in the layout that convolutions like: says itself that it is no error.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    # A head without a text leaves the text tower unused; the statistics are equal on all processes already.
+    return Ddp(task, find_unused_parameters=True, broadcast_buffers=False)
 
 
 @torch.no_grad()
 def update_average(average: nn.Module, model: nn.Module, *, decay: float) -> None:
     """Move the averaged weights a little towards the model's; statistics of normalisation likewise."""
     for mine, theirs in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+        if mine.data_ptr() == theirs.data_ptr():
+            continue  # frozen, and shared
         if mine.dtype.is_floating_point:
             mine.lerp_(theirs.to(mine.dtype), 1 - decay)
         else:
             mine.copy_(theirs)
-
-
-@torch.inference_mode()
-def validate(
-    model: Segmenter, items: Sequence[Loaded], config: TrainConfig, *, device: torch.device
-) -> dict[str, float]:
-    """Score a model on validation items at its own size, without a prompt.
-
-    `score` selects the checkpoint: the mean Dice over all images after the presence decision at 0.5.
-    """
-    model.eval()
-    dice, presence, shows = [], [], []
-    for images, truth in eval_batches(items, config):
-        features = model.encode(images.to(device, memory_format=torch.channels_last))
-        out = model.decode(features)
-        logits = F.interpolate(out.logits.float(), size=truth.shape[-2:], mode="bilinear", align_corners=False)
-        dice.append(losses.hard_dice(logits.cpu(), truth))
-        presence.append(out.presence.float().sigmoid().cpu())
-        shows.append(truth.flatten(1).any(1))
-    if not dice:
-        return {"score": 0.0, "n": 0.0}
-    d, p, s = torch.cat(dice), torch.cat(presence), torch.cat(shows)
-    decided = torch.where(p >= 0.5, d, (~s).float())
-    return {
-        "score": float(decided.mean()),
-        "dice_lesion": float(d[s].mean()) if s.any() else 0.0,
-        "found": float((p[s] >= 0.5).float().mean()) if s.any() else 0.0,
-        "empty_correct": float((p[~s] < 0.5).float().mean()) if (~s).any() else 1.0,
-        "n": float(len(d)),
-    }

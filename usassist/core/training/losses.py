@@ -1,51 +1,79 @@
-"""Losses, one idea a function; tensors in, a scalar out, every mean over the samples it is about."""
+"""Losses for masks, one idea a function; tensors in, a scalar out, every mean over the samples it is about.
+
+All means are over the global batch (`distributed.mean_over_all`). "One object" is logits and truth (B, 1, H, W);
+"classes" is logits (B, C, H, W), background first, and an index (B, H, W) int64. All in float32.
+"""
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from usassist.core.training.distributed import mean_over_all
 
-def soft_dice(logits: Tensor, truth: Tensor) -> Tensor:
-    """Return the soft Dice (B,) of logits and truth (B, 1, H, W); both empty gives nearly 1."""
+# MONAI's DiceCE in NextGen-UIA is called with this instead of 1e-5.
+_SMOOTH = 1e-8
+
+
+def soft_dice(logits: Tensor, truth: Tensor, *, squared: bool = False) -> Tensor:
+    """Return the soft Dice (B,) of one object; both empty gives nearly 1. `squared` sums squares in the denominator."""
     probability = logits.sigmoid().flatten(1)
     target = truth.flatten(1)
     overlap = (probability * target).sum(1)
-    return (2 * overlap + 1) / (probability.sum(1) + target.sum(1) + 1)
+    found = probability.square().sum(1) if squared else probability.sum(1)
+    return (2 * overlap + 1) / (found + target.sum(1) + 1)
 
 
-def dice_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """Return 1 - soft Dice, averaged over the samples that show something; 0 where none does."""
+def dice_loss(logits: Tensor, truth: Tensor, *, squared: bool = False) -> Tensor:
+    """Return 1 - soft Dice of one object, over the samples that show something; 0 where none does."""
     shows = truth.flatten(1).any(1)
-    if not shows.any():
-        return logits.sum() * 0.0
-    return (1 - soft_dice(logits[shows], truth[shows])).mean()
+    return mean_over_all(1 - soft_dice(logits, truth, squared=squared), weights=shows.float())
 
 
 def bce_loss(logits: Tensor, truth: Tensor) -> Tensor:
     """Return the pixel-wise binary cross entropy of raw logits: no sigmoid before it."""
-    return F.binary_cross_entropy_with_logits(logits, truth)
+    return mean_over_all(F.binary_cross_entropy_with_logits(logits, truth, reduction="none"))
 
 
-def class_contrast(image: Tensor, text: Tensor, classes: Tensor, scale: Tensor) -> Tensor:
-    """Return a symmetric InfoNCE (B, D) x (B, D) in which every pair of one class is a positive.
+def class_dice_loss(logits: Tensor, index: Tensor, *, squared: bool = False) -> Tensor:
+    """Return 1 - soft Dice of classes after a softmax, over samples and channels, the background's too.
 
-    Captions here are class templates, so the plain InfoNCE would push equal captions apart. `classes` (B,) int;
-    negative entries have no caption and are left out.
+    With `squared` this is the Dice half of MONAI's DiceCELoss(softmax, squared_pred, smooth 1e-8), the published loss.
     """
-    keep = classes >= 0
-    if int(keep.sum()) < 2 or classes[keep].unique().numel() < 2:
-        return image.sum() * 0.0
-    image, text, classes = F.normalize(image[keep], dim=-1), F.normalize(text[keep], dim=-1), classes[keep]
-    similarity = scale * image @ text.T
-    target = (classes[:, None] == classes[None, :]).float()
-    target = target / target.sum(1, keepdim=True)
-    # The target is symmetric up to its normalisation, and classes are the same on both axes.
-    return -(target * (F.log_softmax(similarity, 1) + F.log_softmax(similarity.T, 1))).sum(1).mean() / 2
+    probability = logits.softmax(1).flatten(2)
+    target = F.one_hot(index, logits.shape[1]).movedim(-1, 1).flatten(2).to(probability.dtype)
+    overlap = (probability * target).sum(2)
+    found = probability.square().sum(2) if squared else probability.sum(2)
+    return mean_over_all(1 - (2 * overlap + _SMOOTH) / (found + target.sum(2) + _SMOOTH))
 
 
-def hard_dice(logits: Tensor, truth: Tensor, *, threshold: float = 0.5) -> Tensor:
-    """Return the Dice (B,) of the thresholded probability; both empty is 1."""
-    found = (logits.sigmoid() > threshold).flatten(1).float()
-    target = truth.flatten(1)
-    total = found.sum(1) + target.sum(1)
-    return torch.where(total > 0, 2 * (found * target).sum(1) / total.clamp_min(1), torch.ones_like(total))
+def cross_entropy(logits: Tensor, index: Tensor) -> Tensor:
+    """Return the pixel-wise cross entropy of classes."""
+    return mean_over_all(F.cross_entropy(logits, index, reduction="none"))
+
+
+def focal_loss(logits: Tensor, truth: Tensor, *, gamma: float) -> Tensor:
+    """Return the focal loss (Lin et al. 2017, without alpha): cross entropy x (1 - probability of the truth) ** gamma.
+
+    Of one object where the logits have one channel, else of classes; gamma 0 is the cross entropy itself.
+    """
+    if logits.shape[1] == 1:
+        entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    else:
+        entropy = F.cross_entropy(logits, truth, reduction="none")
+    # exp(-entropy) is the probability of the truth; 1 - it may round below 0, whose power has no gradient.
+    return mean_over_all(entropy * (-torch.expm1(-entropy)).clamp_min(1e-8) ** gamma)
+
+
+def boundary_loss(probability: Tensor, distances: Tensor) -> Tensor:
+    """Return the mean of probability x signed distance, both (B, K, H, W) (Kervadec et al. 2019, arXiv 1812.07032).
+
+    Negative for a good mask. Distances are `distances.signed_distances`: what lies far outside costs most.
+    """
+    return mean_over_all(probability * distances)
+
+
+def hard_dice(probability: Tensor, truth: Tensor, *, threshold: float = 0.5) -> Tensor:
+    """Return the Dice of thresholded probabilities over the last axis, (..., P) and (..., P); both empty is 1."""
+    found = (probability > threshold).float()
+    total = found.sum(-1) + truth.sum(-1)
+    return torch.where(total > 0, 2 * (found * truth).sum(-1) / total.clamp_min(1), torch.ones_like(total))

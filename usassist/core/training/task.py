@@ -1,14 +1,22 @@
 """The seam between the one training loop and what is being taught."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
 from torch import Tensor, nn
 
+from usassist.core.data.dataset import Example
 from usassist.core.models.config import ModelConfig
+from usassist.core.models.config import Task as ModelTask
+from usassist.core.training.config import TrainConfig
+from usassist.core.training.distributed import Shard
 
 Batch = TypeVar("Batch")
+
+OnProgress = Callable[[str, int, int], None]
+"""Called with what is being done ("reading images", "epoch 3"), how much of it is done, and how much there is."""
 
 
 class Task(nn.Module, ABC, Generic[Batch]):
@@ -19,10 +27,13 @@ class Task(nn.Module, ABC, Generic[Batch]):
     """
 
     model: nn.Module
+    failed: list[str]
+    """One reason for each example that could not be read and was left out."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
+        self.failed = []
 
     @abstractmethod
     def steps_per_epoch(self) -> int:
@@ -45,6 +56,7 @@ class Task(nn.Module, ABC, Generic[Batch]):
         """Score a model of this kind on the validation data.
 
         "score" selects the best (higher is better, finite), "n" counts the examples; 0 of them means no validation.
+        Only the first process calls it, so it must wait for no other.
         """
 
     def finished(self, model: nn.Module, config: ModelConfig) -> ModelConfig:
@@ -54,3 +66,30 @@ class Task(nn.Module, ABC, Generic[Batch]):
     def describe(self) -> dict[str, Any]:
         """Return what the run's provenance should say about the data, JSON values only."""
         return {}
+
+
+class TaskModule(Protocol):
+    """What a module of this room offers to be a kind of `usassist-train`; `training.run.TASKS` lists them."""
+
+    MODEL_TASK: ModelTask
+    """What a model that learns this answers with."""
+
+    def read(self, data: Sequence[Path], config: TrainConfig, *, failed: list[str] | None = None) -> list[Example]:
+        """List what `--data` names, with the splits it declares; nothing is decoded. Raises TrainingError.
+
+        `failed` gets a sentence for each part of the data that is no example, such as a bad line of a list.
+        """
+
+    def classes(self, examples: Sequence[Example], config: TrainConfig) -> tuple[str, ...]:
+        """Return what the model's description lists as its classes. Raises TrainingError."""
+
+    def build(
+        self,
+        config: TrainConfig,
+        model: nn.Module,
+        examples: list[Example],
+        *,
+        shard: Shard,
+        on_progress: OnProgress | None = None,
+    ) -> Task[Any]:
+        """Return the task: a model on its device, and the examples, every one with its split, decoded where needed."""

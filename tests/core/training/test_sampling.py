@@ -1,0 +1,81 @@
+import dataclasses
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from usassist.core import paths
+from usassist.core.training.config import BalanceConfig, TrainConfig, read_recipe
+from usassist.core.training.sampling import balance_weights, draw_batches, prepared, steps_of
+
+
+@pytest.fixture(scope="module")
+def config() -> TrainConfig:
+    return read_recipe(paths.resources() / "recipes" / "usassist-us.toml", overrides=["batch_size=8"])
+
+
+@given(count=st.integers(2, 100), epoch=st.integers(0, 50))
+def test_an_epoch_draws_every_example_at_most_once(config, count: int, epoch: int) -> None:
+    batches = draw_batches(count, config, epoch=epoch)
+    drawn = np.concatenate([indices for indices, _ in batches])
+    assert len(set(drawn.tolist())) == len(drawn)
+    assert len(batches) == steps_of(count, config)
+    assert all(not times.any() for _, times in batches)
+    assert len({len(indices) for indices, _ in batches}) == 1
+
+
+def test_what_is_drawn_depends_on_seed_and_epoch_alone(config) -> None:
+    one, two = (draw_batches(40, config, epoch=3) for _ in range(2))
+    assert all(np.array_equal(a[0], b[0]) for a, b in zip(one, two, strict=True))
+    assert not np.array_equal(one[0][0], draw_batches(40, config, epoch=4)[0][0])
+    other = dataclasses.replace(config, seed=9)
+    assert not np.array_equal(one[0][0], draw_batches(40, other, epoch=3)[0][0])
+
+
+def test_balancing_makes_rare_classes_as_frequent_as_common_ones(config) -> None:
+    classes = ["common"] * 90 + ["rare"] * 10
+    weights = balance_weights(classes, np.full(100, 0.1), BalanceConfig(class_power=1.0))
+    drawn = Counter(
+        classes[index]
+        for epoch in range(60)
+        for indices, _ in draw_batches(100, config, epoch=epoch, weights=weights)
+        for index in indices
+    )
+    assert 0.45 < drawn["rare"] / drawn.total() < 0.55
+
+
+def test_small_objects_are_drawn_more_often_and_empty_images_as_before() -> None:
+    areas = np.array([0.01, 0.1, 0.1, 0.4, 0.0])
+    weights = balance_weights(["a"] * 5, areas, BalanceConfig(size_power=1.0))
+    assert weights is not None
+    assert weights[0] / weights[1] == pytest.approx(10)
+    assert weights[3] / weights[1] == pytest.approx(0.25)
+    assert weights[4] == weights[1]
+    speck = balance_weights(["a"] * 3, np.array([1e-9, 0.1, 0.1]), BalanceConfig(size_power=1.0))
+    assert speck is not None and speck[0] <= 20 * speck[1]
+
+
+def test_without_balance_there_are_no_weights() -> None:
+    assert balance_weights(["a"], np.array([0.1]), BalanceConfig()) is None
+
+
+def test_draws_of_one_example_are_told_apart(config) -> None:
+    weights = np.array([1.0] + [1e-9] * 15)
+    ((indices, times), (more, later)) = draw_batches(16, config, epoch=0, weights=weights)
+    assert not indices.any() and not more.any()
+    assert [*times, *later] == list(range(16))
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_p_n13_jobs_are_done_in_order_by_any_number_of_workers(workers: int) -> None:
+    assert list(prepared([lambda i=i: i * i for i in range(20)], workers=workers)) == [i * i for i in range(20)]
+
+
+def test_an_error_of_a_job_reaches_who_waits_for_it() -> None:
+    def broken() -> int:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        list(prepared([lambda: 1, broken, lambda: 3], workers=1))

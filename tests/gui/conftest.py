@@ -1,7 +1,7 @@
 """What tests of the window share: a folder of small images and a cine, an engine without a model, a document."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from usassist.core.domain import Frame, Mask, Prompt, Proposal, Reader
 from usassist.core.errors import ModelError
 from usassist.core.geometry.cv import cv2
+from usassist.core.models.token_count import TokenCount
 from usassist.core.proposers import BuildOptions, ProposerSpec
 from usassist.gui.document import Document
 
@@ -46,12 +47,19 @@ def write_cine(path: Path, frames: np.ndarray, *, frame_time_ms: float = 40.0) -
 
 
 class FakeEngine:
-    """Proposes the dark blob at once; `gate` can hold it back, `error` makes it fail."""
+    """Proposes the dark blob at once; `gate` can hold it back, `error` makes it fail.
+
+    A frame's embedding follows its mean, a text's its letters; it reads eight words with start and end.
+    """
 
     spec = ProposerSpec("fake", "Fake", frozenset(), (), lambda _options: FakeEngine())
     weights_hash = "f" * 64
+    logit_scale = 10.0
 
     def __init__(self) -> None:
+        self.task = "segment"
+        self.classes: tuple[tuple[str, float], ...] = ()
+        self.embedded: list[str] = []
         self.gate = threading.Event()
         self.gate.set()
         self.error: Exception | None = None
@@ -80,6 +88,29 @@ class FakeEngine:
         mask = Mask.from_array(cv2.medianBlur(np.ascontiguousarray(grey), 3) < 60)
         key = frame.ref.key
         return (Proposal(key, prompt.label_id, mask, 0.9, 0.8, "fake", self.weights_hash, prompt, 0.001),)
+
+    def _answer_embedding(self) -> None:
+        if not self.gate.wait(10):
+            raise ModelError("The test never opened the gate.")
+        if self.error is not None:
+            raise self.error
+
+    def embed(self, frame: Frame) -> np.ndarray:
+        self._answer_embedding()
+        angle = float(frame.pixels.mean()) / 10
+        return np.array([np.cos(angle), np.sin(angle)], dtype=np.float32)
+
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+        self.embedded += texts
+        angles = np.array([sum(map(ord, text)) for text in texts]) / 40
+        return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+    def count_tokens(self, texts: Sequence[str]) -> tuple[TokenCount, ...]:
+        return tuple(TokenCount(len(text.split()) + 2, 10, " ".join(text.split()[8:])) for text in texts)
+
+    def classify(self, frame: Frame) -> tuple[tuple[str, float], ...]:
+        self._answer_embedding()
+        return self.classes
 
     def close(self) -> None:
         self.closed += 1

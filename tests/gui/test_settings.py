@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from usassist.core.errors import UsassistError
 from usassist.core.paths import settings_file
-from usassist.gui.settings import Settings, changed, load, save
+from usassist.gui.settings import Settings, Wording, changed, load, save
 
 
 def test_what_is_not_written_is_the_default() -> None:
@@ -37,6 +37,23 @@ def test_reading_after_writing_is_identity(
     assert load(file) == settings
 
 
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@given(st.dictionaries(words, st.dictionaries(words, st.lists(words, max_size=3), max_size=3), max_size=3), words)
+def test_N11_prompts_come_back_as_they_were_worded(
+    tmp_path_factory: pytest.TempPathFactory, found: dict[str, dict[str, list[str]]], reader: str
+) -> None:
+    wordings = tuple(
+        Wording(question, tuple((name, tuple(prompts)) for name, prompts in classes.items()))
+        for question, classes in found.items()
+    )
+    file = tmp_path_factory.mktemp("settings") / "settings.toml"
+    settings = Settings(question=reader or "own", wordings=wordings, last_folder=reader)
+    save(settings, file)
+    assert load(file) == settings
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -47,6 +64,11 @@ def test_reading_after_writing_is_identity(
         ('theme = "pink"', "dark or light"),
         ('device = "tpu"', "auto, cpu or cuda"),
         ("theme = ", "cannot be read"),
+        ('wordings = "all"', "a table for each question"),
+        ("wordings.breast = 1", "a table for each question"),
+        ("[wordings.breast]\nbenign = 'oval'", "wordings.breast.benign is a list"),
+        ("[wordings.breast]\nbenign = [1]", "wordings.breast.benign is a list"),
+        (f"[wordings.breast]\nbenign = ['{'x' * 2001}']", "at most 2000 characters"),
     ],
 )
 def test_a_file_that_is_not_ours_is_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:

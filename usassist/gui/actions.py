@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Menu = Literal["File", "Edit", "View", "Annotate", "Help"]
-MENUS: tuple[Menu, ...] = ("File", "Edit", "View", "Annotate", "Help")
+Menu = Literal["File", "Edit", "View", "Annotate", "Model", "Help"]
+MENUS: tuple[Menu, ...] = ("File", "Edit", "View", "Annotate", "Model", "Help")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("tool_ruler", "Ruler", ("M",), "ph.ruler", "Measure a distance", "Annotate", 2, "ruler", True),
     Action("smaller", "Smaller brush", ("[",), "ph.minus-circle", "Make the brush smaller", "Annotate", 3),
     Action("larger", "Larger brush", ("]",), "ph.plus-circle", "Make the brush larger", "Annotate", 3),
+    Action(
+        "train",
+        "Train on accepted frames…",
+        (),
+        "ph.graduation-cap",
+        "Teach a model what you accepted in this project",
+        "Model",
+    ),
     Action("shortcuts", "Shortcuts", ("F1",), "ph.keyboard", "List every key", "Help"),
     Action("about", "About usassist", (), "ph.info", "Version, licence and what it is not for", "Help", 1),
 )

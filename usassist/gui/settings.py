@@ -3,6 +3,7 @@
 import getpass
 import json
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -14,12 +15,24 @@ Theme = Literal["dark", "light"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
+MOST_PROMPT_CHARACTERS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The classes of a question, in order, each with its prompts, as a person worded them."""
+
+    question: str
+    classes: tuple[tuple[str, tuple[str, ...]], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a person prefers; the defaults are never written.
 
     `reader` is the name work is kept under, "" for the name of the account. `model` "" is the engine's default.
-    `opacity` of masks is 0 to 100 percent, `brush_radius` is in pixels of the image.
+    `opacity` of masks is 0 to 100 percent, `brush_radius` is in pixels of the image. `question` is what the classes
+    panel asks, `wordings` are the questions that a person worded in another way than the vocabulary does.
     """
 
     theme: Theme = "dark"
@@ -31,6 +44,8 @@ class Settings:
     opacity: int = 35
     brush_radius: float = 12.0
     last_folder: str = ""
+    question: str = "breast"
+    wordings: tuple[Wording, ...] = ()
 
     def __post_init__(self) -> None:
         _check(self.theme in get_args(Theme), "theme", self.theme, "dark or light")
@@ -71,6 +86,9 @@ def from_table(table: dict[str, Any], *, where: str) -> Settings:
     for key, value in table.items():
         if key not in known:
             raise UsassistError(f"{where} has the unknown key {key!r}; the keys are {', '.join(known)}.")
+        if key == "wordings":
+            values[key] = _wordings(value, where=where)
+            continue
         wanted = type(known[key])
         if wanted is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)  # noqa: PLW2901  TOML writes 12 where a person means 12.0
@@ -85,7 +103,10 @@ def save(settings: Settings, path: Path | None = None) -> None:
     from usassist.core.project import atomic
 
     file = path if path is not None else settings_file()
-    lines = [f"{key} = {_toml(value)}\n" for key, value in changed(settings).items()]
+    different = changed(settings)
+    wordings: tuple[Wording, ...] = different.pop("wordings", ())
+    lines = [f"{key} = {_toml(value)}\n" for key, value in different.items()]
+    lines += [_table(wording) for wording in wordings]  # tables stand last: what follows one is in it
     try:
         atomic.make_folder(file.parent)
         atomic.write_bytes(file, "".join(lines).encode("utf-8"))
@@ -102,6 +123,32 @@ def changed(settings: Settings) -> dict[str, Any]:
 def _check(fine: bool, name: str, found: object, expected: str) -> None:
     if not fine:
         raise UsassistError(f"The setting {name} is {expected}; found {found!r}.")
+
+
+def _wordings(found: object, *, where: str) -> tuple[Wording, ...]:
+    """Return the questions of a table of tables of prompts. Raises UsassistError."""
+    if not isinstance(found, Mapping) or not all(isinstance(classes, Mapping) for classes in found.values()):
+        raise UsassistError(f"{where}: wordings holds a table for each question, such as [wordings.breast].")
+    for question, classes in found.items():
+        for name, prompts in classes.items():
+            fine = isinstance(prompts, list) and all(isinstance(text, str) for text in prompts)
+            if not fine or any(len(text) > MOST_PROMPT_CHARACTERS for text in prompts):
+                raise UsassistError(
+                    f"{where}: wordings.{question}.{name} is a list of prompts of at most {MOST_PROMPT_CHARACTERS} "
+                    f"characters each; found something else."
+                )
+    return tuple(
+        Wording(question, tuple((name, tuple(prompts)) for name, prompts in classes.items()))
+        for question, classes in found.items()
+    )
+
+
+def _table(wording: Wording) -> str:
+    rows = (
+        f"{_toml(name)} = [{''.join(f'{chr(10)}  {_toml(text)},' for text in prompts)}{chr(10) if prompts else ''}]\n"
+        for name, prompts in wording.classes
+    )
+    return f"\n[wordings.{_toml(wording.question)}]\n{''.join(rows)}"
 
 
 def _toml(value: object) -> str:

@@ -133,7 +133,23 @@ def test_an_epoch_is_a_line_with_what_its_validation_found(
     called["on_epoch"](EpochReport(3, 12.0, 1e-3, 0.75, {}, {"dice_lesion": 0.5, "score": 0.625, "n": 4.0}, skipped=2))
     called["on_epoch"](EpochReport(4, 12.0, 1e-3, 0.7, {}, {}))
     first, second = capsys.readouterr().err.splitlines()
-    assert first.split() == ["epoch", "3", "loss", "0.7500", "val", "score", "0.6250", "dice", "lesion", "0.5000", "2", "steps", "skipped", "12", "s"]
+    assert first.split() == [
+        "epoch",
+        "3",
+        "loss",
+        "0.7500",
+        "val",
+        "score",
+        "0.6250",
+        "dice",
+        "lesion",
+        "0.5000",
+        "2",
+        "steps",
+        "skipped",
+        "12",
+        "s",
+    ]
     assert second.split() == ["epoch", "4", "loss", "0.7000", "12", "s"]
 
 

@@ -81,3 +81,13 @@ def test_the_objects_are_the_labels_that_accepted_frames_carry(project) -> None:
     assert (index[2:4, 3:9] == 1).all() and (index[10:12, 3:9] == 2).all() and np.count_nonzero(index) == 24
     assert both.read_truth(SHAPE).sum() == 12  # the target of one-object training is unchanged
     assert len(load(project.root, every_object=True)) == 3
+
+
+def test_the_sides_of_a_project_can_be_evaluated_as_training_takes_them(project) -> None:
+    for source in range(4):
+        _save(project, source, _region("r1", "lesion", 2))
+    examples = with_splits(load(project.root))
+    for split in ("train", "val"):
+        assert [e.key for e in load(project.root, split=split)] == [e.key for e in examples if e.split == split]
+    with pytest.raises(TrainingError, match="no split 'test'"):
+        load(project.root, split="test")

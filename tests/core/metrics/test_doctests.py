@@ -5,8 +5,10 @@ import importlib
 
 import pytest
 
+NAMES = ("overlap", "surface", "calibration", "ranking", "agreement", "classification", "retrieval")
 
-@pytest.mark.parametrize("name", ["overlap", "surface", "calibration", "ranking", "agreement", "classification"])
+
+@pytest.mark.parametrize("name", NAMES)
 def test_examples(name: str) -> None:
     module = importlib.import_module(f"usassist.core.metrics.{name}")
     result = doctest.testmod(module)

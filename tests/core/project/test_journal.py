@@ -77,7 +77,7 @@ def test_damage_in_the_middle_costs_only_that_line(project: Project, caplog: pyt
     path = layout.journal_file(project.root, "ann")
     journal.append(project, EVENT)
     good = path.read_bytes()
-    bad = [b"damaged\n", b"{}\n", good.replace(b'"v":1', b'"v":2'), good.replace(b'"ann"', b'"bob"'), b"\n"]
+    bad = [b"damaged\n", b"{}\n", good.replace(b'"v":2', b'"v":3'), good.replace(b'"ann"', b'"bob"'), b"\n"]
     path.write_bytes(good + b"".join(bad) + good)
     assert journal.read(project, "ann") == [EVENT, EVENT]
     assert caplog.text.count("is skipped") == len(bad)

@@ -6,7 +6,7 @@ from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.data.dataset import load
 from usassist.core.errors import TrainingError
 from usassist.core.geometry.cv import cv2
-from usassist.core.training import batches
+from usassist.core.training import images
 from usassist.core.training.batches import TrainBatches, eval_batches, load_all
 from usassist.core.training.config import read_recipe
 from usassist.core.training.distributed import Shard
@@ -56,7 +56,7 @@ def test_one_image_is_too_few(items, recipe, quick) -> None:
 
 
 def test_what_does_not_fit_into_memory_is_a_sentence(discs, monkeypatch) -> None:
-    monkeypatch.setattr(batches, "_BUDGET_BYTES", 3 * 80 * 96 * 2)
+    monkeypatch.setattr(images, "BUDGET_BYTES", 3 * 80 * 96 * 2)
     with pytest.raises(TrainingError, match="The first 4 of 12 images take"):
         load_all(load(discs, split="train"))
 
@@ -69,7 +69,7 @@ def test_a_line_of_pixels_is_an_image_too(discs) -> None:
     assert loaded[0].grey.shape == (1, 640)
 
 
-def test_p_n13_no_worker_is_one_worker(items, recipe, quick) -> None:
+def test_P_N13_no_worker_is_one_worker(items, recipe, quick) -> None:
     one, none = (
         next(TrainBatches(items, _config(recipe, quick, f"workers={count}"), load_vocabulary()).epoch(0))
         for count in (1, 0)

@@ -86,7 +86,7 @@ def test_the_optimiser_has_the_recipes_betas_and_decays_no_vectors(config) -> No
     assert decays == {4: 0.3, 2: 0.3, 1: 0.0}
 
 
-def test_p_n12_a_model_whose_score_is_0_is_kept_and_nan_never_is(config) -> None:
+def test_P_N12_a_model_whose_score_is_0_is_kept_and_nan_never_is(config) -> None:
     _, told = _run(dataclasses.replace(config, epochs=5), scores=[math.nan, 0.0, 0.5, math.nan, 0.4])
     assert [kept for _, kept in told] == [False, True, True, False, False]
 

@@ -29,7 +29,7 @@ def _classes(seed: int, channels: int) -> tuple[torch.Tensor, torch.Tensor]:
     return logits, torch.randint(0, channels, (3, 6, 5), generator=generator)
 
 
-def test_p_c4_a_perfect_prediction_costs_nothing() -> None:
+def test_P_C4_a_perfect_prediction_costs_nothing() -> None:
     logits, truth = _pair()
     assert dice_loss(logits, truth) < 1e-3
     assert dice_loss(logits, truth, squared=True) < 1e-3
@@ -54,7 +54,7 @@ def test_soft_dice_of_halves() -> None:
 
 
 @given(st.integers(0, 999), st.integers(2, 5), st.booleans())
-def test_n13_class_dice_is_the_published_formula(seed: int, channels: int, squared: bool) -> None:
+def test_N13_class_dice_is_the_published_formula(seed: int, channels: int, squared: bool) -> None:
     """Written out as MONAI's DiceLoss(softmax=True, to_onehot_y=True, squared_pred=..., smooth 1e-8) computes it."""
     logits, index = _classes(seed, channels)
     total = torch.zeros(())
@@ -100,7 +100,7 @@ def test_the_boundary_loss_prefers_what_is_near_and_is_lowest_at_the_truth() -> 
     assert exact < near < 0 < far
 
 
-def test_p_c6_dice_is_of_decided_pixels_and_of_each_image() -> None:
+def test_P_C6_dice_is_of_decided_pixels_and_of_each_image() -> None:
     truth = torch.ones(2, 4)
     probability = torch.tensor([0.6, 0.4])[:, None].expand(2, 4)
     assert hard_dice(probability, truth).tolist() == [1.0, 0.0]

@@ -91,7 +91,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(recipe, discs, sm
     assert resume(again.folder, device="cpu").epochs == 4
 
 
-def test_p_n3_p_n7_adapters_only_leaves_the_backbone_untouched_and_saves_what_learned(
+def test_P_N3_P_N7_adapters_only_leaves_the_backbone_untouched_and_saves_what_learned(
     recipe, discs, small, tmp_path
 ) -> None:
     first = train(recipe, [discs], tmp_path / "a", overrides=[*small, "epochs=1"], device="cpu", task="segment")
@@ -122,7 +122,7 @@ def test_no_data_and_no_run_are_sentences(recipe, tmp_path) -> None:
         resume(tmp_path)
 
 
-def test_p_n10_the_test_split_is_never_opened(recipe, discs, small, tmp_path) -> None:
+def test_P_N10_the_test_split_is_never_opened(recipe, discs, small, tmp_path) -> None:
     """A test image that cannot even be read does not matter to training."""
     table = discs / "labels.csv"
     table.write_text(table.read_text().replace("i00.png,normal,train", "i00.png,normal,test"))
@@ -132,7 +132,7 @@ def test_p_n10_the_test_split_is_never_opened(recipe, discs, small, tmp_path) ->
     assert ModelConfig.read(result.folder).provenance["n_train"] == 11
 
 
-def test_p_n4_what_was_trained_is_what_runs_also_from_another_model(recipe, discs, small, tmp_path) -> None:
+def test_P_N4_what_was_trained_is_what_runs_also_from_another_model(recipe, discs, small, tmp_path) -> None:
     first = train(recipe, [discs], tmp_path / "a", overrides=[*small, "epochs=1"], device="cpu", task="segment")
     overrides = [*small, "epochs=1", f'start_from="{first.folder}"', "preprocess.size=96", "preprocess.mean=0.4"]
     second = train(recipe, [discs], tmp_path / "b", overrides=overrides, device="cpu", task="segment")
@@ -255,7 +255,7 @@ def test_two_runs_never_write_one_folder(recipe, discs, small, tmp_path) -> None
     assert resume(folder, device="cpu").epochs == 2  # the lock is let go of
 
 
-def test_p_n13_a_run_knows_no_absolute_path_but_its_data_and_resumes_from_anywhere(
+def test_P_N13_a_run_knows_no_absolute_path_but_its_data_and_resumes_from_anywhere(
     recipe, discs, small, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -284,7 +284,7 @@ def test_p_n13_a_run_knows_no_absolute_path_but_its_data_and_resumes_from_anywhe
     assert started["name"] == "first" and len(started["weights_hash"]) == 64
 
 
-def test_n15_a_few_shots_are_counted_in_the_provenance(recipe, discs, small, tmp_path) -> None:
+def test_N15_a_few_shots_are_counted_in_the_provenance(recipe, discs, small, tmp_path) -> None:
     overrides = [*small, "epochs=1", "batch_size=2", "few_shot.per_class=2"]
     result = train(recipe, [discs], tmp_path / "run", task="segment", overrides=overrides, device="cpu")
     provenance = ModelConfig.read(result.folder).provenance
@@ -306,7 +306,7 @@ def test_tensorboard_that_is_not_installed_is_a_sentence(recipe, discs, small, t
         train(recipe, [discs], tmp_path / "run", task="segment", overrides=[*small, "tensorboard=true"], device="cpu")
 
 
-def test_p_n7_a_run_on_a_base_holds_what_learned_and_resumes_bit_for_bit(
+def test_P_N7_a_run_on_a_base_holds_what_learned_and_resumes_bit_for_bit(
     recipe, discs, quick, tmp_path, monkeypatch
 ) -> None:
     """LoRA beside a frozen encoder: the checkpoint and the model hold the adapters and the head only."""
@@ -341,7 +341,7 @@ def test_a_base_whose_towers_would_learn_is_a_sentence(recipe, discs, quick, tmp
         train(recipe, [discs], tmp_path / "run", task="segment", overrides=[*overrides, "start_from=x"], device="cpu")
 
 
-def test_n17_the_seed_decides_a_run(recipe, discs, small, tmp_path) -> None:
+def test_N17_the_seed_decides_a_run(recipe, discs, small, tmp_path) -> None:
     """Several seeds are several experiments, and each can be repeated."""
     runs = {
         name: train(

@@ -69,7 +69,7 @@ def test_draws_of_one_example_are_told_apart(config) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
-def test_p_n13_jobs_are_done_in_order_by_any_number_of_workers(workers: int) -> None:
+def test_P_N13_jobs_are_done_in_order_by_any_number_of_workers(workers: int) -> None:
     assert list(prepared([lambda i=i: i * i for i in range(20)], workers=workers)) == [i * i for i in range(20)]
 
 

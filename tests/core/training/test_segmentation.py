@@ -71,7 +71,7 @@ def two_objects(tmp_path) -> Path:
     return folder
 
 
-def test_p_t3_the_text_tower_and_every_adapter_learn(recipe, discs, quick) -> None:
+def test_P_T3_the_text_tower_and_every_adapter_learn(recipe, discs, quick) -> None:
     config = read_recipe(recipe, overrides=quick)
     task = _task(config, _model(config), discs)
     state = loop.new_state(task.model, config)
@@ -110,7 +110,7 @@ def test_every_text_is_embedded_once_by_a_tower_that_is_frozen(recipe, discs, qu
     assert len(asked) == len(set(asked)) > 1
 
 
-def test_n13_classes_are_learned_and_told_apart_from_index_masks(recipe, two_objects, quick) -> None:
+def test_N13_classes_are_learned_and_told_apart_from_index_masks(recipe, two_objects, quick) -> None:
     config = read_recipe(recipe, overrides=[*quick, "loss.boundary=0.1", "loss.focal=0.5"])
     examples = load(two_objects)
     assert segmentation.classes(examples, config) == ("cyst", "lesion")
@@ -237,7 +237,7 @@ def phantoms(tmp_path) -> Path:
     return folder
 
 
-def test_n13_the_published_recipe_learns_phantoms(phantoms) -> None:
+def test_N13_the_published_recipe_learns_phantoms(phantoms) -> None:
     """Mona, the pyramid head and Dice + cross entropy on a small ViT: Dice at least 0.9 on the test split."""
     overrides = ["encoder.base=", "trainable=all", "lr=3e-3", "epochs=8", "batch_size=6", "preprocess.size=64"]
     more = ["ema=0.9", "head.width=48", "warmup=0.1", "adapter.bottleneck=16", "threads=1", "workers=1"]

@@ -3,12 +3,10 @@
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from usassist.core.domain import Label
 from usassist.core.project.palette import COLOURS
-from usassist.gui.dialogs.label import LabelDialog, edit_label, new_id
+from usassist.gui.dialogs.label import LabelDialog, edit_label
 
 LABELS = (Label("lesion", "Lesion", COLOURS[0], "breast lesion"), Label("cyst", "Cyst", COLOURS[1]))
 
@@ -62,13 +60,6 @@ def test_any_colour_can_be_picked(make_dialog) -> None:
     assert dialog.colour == "#abcdef"
     assert len(dialog._swatches.buttons()) == len(COLOURS) + 2
     dialog.grab()
-
-
-@given(st.text(max_size=80), st.sets(st.sampled_from(["label", "a", "a-2"])))
-def test_ids_are_always_allowed_and_new(name: str, taken: set[str]) -> None:
-    found = new_id(name, taken)
-    assert found not in taken
-    Label(found, name, "#000000")
 
 
 def test_the_answer_reaches_the_project(document) -> None:

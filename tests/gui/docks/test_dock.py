@@ -12,10 +12,12 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QListView,
     QMainWindow,
+    QTreeView,
     QWidget,
 )
 
 from usassist.gui.docks.cine import CineBar
+from usassist.gui.docks.classes import ClassesDock
 from usassist.gui.docks.dock import Dock, ElidedLabel, EmptyState, Field, keep_keys
 from usassist.gui.docks.files import FilesDock
 from usassist.gui.docks.history import HistoryDock
@@ -35,8 +37,8 @@ def takes(widget: QWidget, key: Qt.Key, *, ctrl: bool = False) -> bool:
 
 def test_every_control_of_every_panel_has_a_name_and_is_reached(document, qtbot) -> None:
     panels = [FilesDock(document), LabelsDock(document), ProposalsDock(document), HistoryDock(document)]
-    kinds = (QAbstractButton, QLineEdit, QListView, QComboBox, QAbstractSlider)
-    for panel in [*panels, ViewDock(), CineBar(document)]:
+    kinds = (QAbstractButton, QLineEdit, QListView, QTreeView, QComboBox, QAbstractSlider)
+    for panel in [*panels, ViewDock(), CineBar(document), ClassesDock(document)]:
         qtbot.addWidget(panel)
         assert panel.accessibleName()
         for kind in kinds:

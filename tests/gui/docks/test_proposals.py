@@ -188,3 +188,13 @@ def test_the_written_text_is_what_is_asked_from_now_on(make_dock, document) -> N
     assert document._prompt_text == "fetal head"
     dock.prompt_field.clear()
     assert document._prompt_text == ""
+
+
+def test_N11_a_model_that_draws_no_masks_says_where_its_answers_are(make_dock, make_document, images, engine, qtbot):
+    engine.task = "classify"
+    document = make_document()
+    dock = make_dock(document)
+    with qtbot.waitSignals([document.opened, document.frame_shown]):
+        document.open_paths([images])
+    qtbot.waitUntil(lambda: "draws no masks" in dock.empty.text)
+    assert "Classes panel" in dock.empty.text

@@ -195,3 +195,62 @@ def test_a_label_without_a_caption_is_asked_by_its_name(document: Document, qtbo
     with qtbot.waitSignal(document.proposals_changed):
         document.request_proposals()
     assert document.proposals[0].prompt.text == "Fetal head"
+
+
+def test_N11_a_model_without_masks_is_not_asked_for_them(
+    make_document: Callable[..., Document], images: Path, engine: Any, qtbot: QtBot
+) -> None:
+    engine.task = "classify"
+    document = make_document()
+    told: list[str] = []
+    document.message.connect(lambda text, _details: told.append(text))
+    with qtbot.waitSignals([document.opened, document.frame_shown]):
+        document.open_paths([images])
+    qtbot.waitUntil(lambda: document.engine_state == "ready")
+    assert not document.draws_masks
+    assert not document.found_nothing  # nobody looked
+    assert engine.asked == []
+    engine.error = ModelError("This model draws no masks.")
+    document.request_proposals()
+    qtbot.waitUntil(lambda: any("draws no masks" in text for text in told))
+    assert document.engine_state == "ready"
+
+
+def test_N11_a_question_starts_the_engine_and_a_newer_one_supersedes_it(
+    make_document: Callable[..., Document], images: Path, engine: Any, qtbot: QtBot
+) -> None:
+    document = make_document(auto_propose=False)
+    with qtbot.waitSignals([document.opened, document.frame_shown]):
+        document.open_paths([images])
+    answers: list[int] = []
+    engine.gate.clear()
+    frame = document.frame
+    for number in range(3):
+        document.ask_engine(
+            lambda running, number=number: (running.embed(frame), number)[1], about="classes", done=answers.append
+        )
+    assert document.engine_state == "starting"
+    engine.gate.set()
+    qtbot.waitUntil(lambda: answers == [2])
+    assert document.engine_state == "ready"
+    document.ask_engine(lambda _engine: 7, about="classes", done=answers.append)
+    document.drop_question("classes")
+    document.lane_inference.drain()
+    assert answers == [2]
+
+
+def test_N11_an_engine_that_does_not_start_is_one_message(
+    make_document: Callable[..., Document], images: Path, engine: Any, qtbot: QtBot
+) -> None:
+    document = make_document(auto_propose=False)
+    with qtbot.waitSignals([document.opened, document.frame_shown]):
+        document.open_paths([images])
+    told: list[str] = []
+    document.message.connect(lambda text, _details: told.append(text))
+    engine.start_error = ModelError("No such model.")
+    for _time in range(3):
+        document.ask_engine(lambda _engine: None, about="classes", done=lambda _answer: None)
+        document.lane_inference.drain()
+    assert document.engine_state == "failed"
+    assert engine.starts == 1
+    assert told == ["The engine could not answer: No such model."]

@@ -73,7 +73,8 @@ class AcceptedFrames:
         if self.showing < LEAST_SHOWING:
             more = LEAST_SHOWING - self.showing
             are = "1 does" if self.showing == 1 else f"{self.showing} do"
-            return f"Training needs at least {LEAST_SHOWING} accepted frames that show {name}; {are}. Accept {more} more."
+            needed = f"Training needs at least {LEAST_SHOWING} accepted frames that show {name}"
+            return f"{needed}; {are}. Accept {more} more."
         if self.files < LEAST_FILES:
             return (
                 f"All accepted frames come from one file, so none is left to validate on. Accept frames of at least "

@@ -86,7 +86,7 @@ def fill_clip(clip: nn.Module, tensors: Mapping[str, Tensor], *, whose: str) -> 
     Raises ModelError that begins with `whose` and counts what does not fit.
     """
     own = clip.state_dict()
-    fitted = {name: _fit_positions(name, tensor, own.get(name)) for name, tensor in tensors.items()}
+    fitted = {name: fit_positions(name, tensor, own.get(name)) for name, tensor in tensors.items()}
     missing, unexpected = sorted(own.keys() - fitted.keys()), sorted(fitted.keys() - own.keys())
     shapes = sorted(name for name in own.keys() & fitted.keys() if own[name].shape != fitted[name].shape)
     if missing or unexpected or shapes:
@@ -97,7 +97,8 @@ def fill_clip(clip: nn.Module, tensors: Mapping[str, Tensor], *, whose: str) -> 
     clip.load_state_dict(fitted)
 
 
-def _fit_positions(name: str, tensor: Tensor, own: Tensor | None) -> Tensor:
+def fit_positions(name: str, tensor: Tensor, own: Tensor | None) -> Tensor:
+    """Return a tensor from another image size as `own` needs it: position embeddings resized, all else as it is."""
     if own is None or not is_position_table(name) or tensor.ndim != own.ndim or tensor.shape == own.shape:
         return tensor
     if tensor.ndim not in (2, 3) or tensor.shape[-1] != own.shape[-1]:
@@ -132,6 +133,6 @@ def _of_base(name: str, there: Mapping[str, Tensor]) -> Tensor | None:
 def _same(name: str, tensor: Tensor, other: Tensor | None) -> bool:
     if other is None:
         return False
-    expected = _fit_positions(name, other, tensor).to(tensor.device, tensor.dtype)
+    expected = fit_positions(name, other, tensor).to(tensor.device, tensor.dtype)
     # A moving average of a constant differs from it by rounding.
     return expected.shape == tensor.shape and bool(tensor.isclose(expected, rtol=1e-4, atol=1e-6).all())

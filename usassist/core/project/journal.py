@@ -17,7 +17,8 @@ JournalAction = Literal[
     "proposed", "accepted", "rejected", "edited", "drawn", "deleted", "saved", "nothing", "flagged", "recovered"
 ]
 _ACTIONS: dict[str, JournalAction] = {action: action for action in get_args(JournalAction)}
-_LINE_VERSION = 1
+_LINE_VERSION = 2
+"""2 added the label; a line of version 1 has none."""
 _MAX_LINE = 2**20
 _MAX_BYTES = 2**30
 _APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
@@ -29,7 +30,7 @@ class JournalEvent:
 
     `when_utc` is ISO 8601 with its offset (see `utc_now`); `engine`, `weights_hash` and `prompt` name what proposed,
     None where no engine took part; `unchanged` says of an accepted proposal that no pixel was edited; `seconds` is
-    the time spent.
+    the time spent; `label` is the id of the label that the region of the event has, None where it is about no region.
     """
 
     when_utc: str
@@ -41,6 +42,7 @@ class JournalEvent:
     prompt: str | None = None
     unchanged: bool | None = None
     seconds: float | None = None
+    label: str | None = None
 
 
 def utc_now() -> str:
@@ -122,6 +124,7 @@ def _decoded(line: bytes, reader_id: str) -> JournalEvent:
         prompt=fields.text_or_none("prompt", most=10_000),
         unchanged=fields.flag_or_none("unchanged"),
         seconds=fields.number_or_none("seconds"),
+        label=fields.text_or_none("label", most=64) if version > 1 else None,
     )
     fields.end()
     if event.reader_id != reader_id:

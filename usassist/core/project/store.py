@@ -27,6 +27,7 @@ __all__ = [
     "annotated_keys",
     "changed_sources",
     "create_project",
+    "drop_labels",
     "enrol",
     "is_project",
     "keyed_sources",
@@ -109,6 +110,25 @@ def save_project(project: Project) -> Project:
     given one wins; sources change through `register_sources` and `relink` only.
     """
     return _update(project, lambda merged: replace(merged, images_root=project.images_root))
+
+
+def drop_labels(project: Project, labels: Sequence[Label]) -> Project:
+    """Return the project without these labels, saved; the caller knows that none of its reader's regions has one.
+
+    A label stays where it was changed meanwhile, where it is the last one, and where the project has another reader,
+    who may be drawing with it in another window.
+    """
+
+    def without(merged: Project) -> Project:
+        kept = tuple(label for label in merged.labels if label not in labels)
+        return merged if not kept or len(merged.readers) > 1 else replace(merged, labels=kept)
+
+    with _project_lock(project.root):
+        saved = open_project(project.root)
+        changed = without(saved)
+        if changed != saved:
+            _write_project(changed)
+    return changed
 
 
 def add_reader(project: Project, reader: Reader) -> Project:

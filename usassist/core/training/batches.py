@@ -18,13 +18,11 @@ from usassist.core.models.preprocess import resize_grey, to_tensor
 from usassist.core.training.config import TrainConfig
 from usassist.core.training.distances import signed_distances
 from usassist.core.training.distributed import Shard
+from usassist.core.training.images import require_room, shrunk
 from usassist.core.training.sampling import Indices, balance_weights, draw_batches, prepared, steps_of
 from usassist.core.training.task import OnProgress
 
 Index = npt.NDArray[np.uint8]
-# Longer images than this are stored smaller: augmentation samples at the model's size anyway.
-_LONGEST_SIDE = 640
-_BUDGET_BYTES = 8 * 2**30
 
 
 @dataclass(frozen=True)
@@ -72,13 +70,9 @@ def load_all(
         except UsassistError as error:
             failed.append(f"{example.key}: {error}")
             continue
-        item = Loaded(example, *_bounded(grey, truth))
+        item = Loaded(example, shrunk(grey), shrunk(truth, nearest=True))
         held += item.grey.nbytes + item.truth.nbytes
-        if held > _BUDGET_BYTES:
-            raise TrainingError(
-                f"The first {len(loaded) + 1} of {len(examples)} images take {held / 2**30:.1f} GB of memory; training "
-                f"keeps all of them there. Train on fewer images at a time."
-            )
+        require_room(held, images=len(loaded) + 1, total=len(examples))
         loaded.append(item)
         if on_progress is not None:
             on_progress("reading images", len(loaded) + len(failed), len(examples))
@@ -90,17 +84,6 @@ def _read_truth(example: Example, shape: tuple[int, int], objects: Sequence[str]
         return example.read_truth(shape).astype(np.uint8)
     numbers = [0, *(objects.index(name) + 1 if name in objects else 0 for name in example.objects)]
     return np.array(numbers, dtype=np.uint8)[example.read_classes(shape)]
-
-
-def _bounded(grey: npt.NDArray[np.uint8], truth: Index) -> tuple[npt.NDArray[np.uint8], Index]:
-    longest = max(grey.shape)
-    if longest <= _LONGEST_SIDE:
-        return grey, truth
-    rows, cols = (max(1, round(side * _LONGEST_SIDE / longest)) for side in grey.shape)
-    size = (cols, rows)
-    smaller = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    mask = cv2.resize(truth, size, interpolation=cv2.INTER_NEAREST)
-    return np.asarray(smaller, dtype=np.uint8), np.asarray(mask, dtype=np.uint8)
 
 
 class TrainBatches:

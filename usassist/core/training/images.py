@@ -20,9 +20,8 @@ from usassist.core.training.task import OnProgress
 
 Grey = npt.NDArray[np.uint8]
 
-# Longer images than this are kept smaller: augmentation samples at the model's size anyway.
 _LONGEST_SIDE = 640
-_BUDGET_BYTES = 8 * 2**30
+BUDGET_BYTES = 8 * 2**30
 _EVAL_BATCH = 32
 
 
@@ -46,24 +45,35 @@ def read_pictures(
     held = 0
     frames = open_frames(examples, on_error=lambda example, error: failed.append(f"{example.key}: {error}"))
     for example, grey in frames:
-        pictures.append(Picture(example, _bounded(grey)))
+        pictures.append(Picture(example, shrunk(grey)))
         held += pictures[-1].grey.nbytes
-        if held > _BUDGET_BYTES:
-            raise TrainingError(
-                f"The first {len(pictures)} of {len(examples)} images take {held / 2**30:.1f} GB of memory; training "
-                f"keeps all of them there. Train on fewer images at a time."
-            )
+        require_room(held, images=len(pictures), total=len(examples))
         if on_progress is not None:
             on_progress("reading images", len(pictures) + len(failed), len(examples))
     return pictures, failed
 
 
-def _bounded(grey: Grey) -> Grey:
-    longest = max(grey.shape)
+def shrunk(image: Grey, *, nearest: bool = False) -> Grey:
+    """Return an HxW uint8 image smaller where it is longer than 640 pixels, a mask by its nearest values.
+
+    Augmentation samples at the model's size anyway.
+    """
+
+    longest = max(image.shape)
     if longest <= _LONGEST_SIDE:
-        return grey
-    rows, cols = (max(1, round(side * _LONGEST_SIDE / longest)) for side in grey.shape)
-    return np.asarray(cv2.resize(grey, (cols, rows), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        return image
+    rows, cols = (max(1, round(side * _LONGEST_SIDE / longest)) for side in image.shape)
+    how = cv2.INTER_NEAREST if nearest else cv2.INTER_AREA
+    return np.asarray(cv2.resize(image, (cols, rows), interpolation=how), dtype=np.uint8)
+
+
+def require_room(held: int, *, images: int, total: int) -> None:
+    """Raise TrainingError where so many bytes are more than 8 GB: before the machine starts to swap."""
+    if held > BUDGET_BYTES:
+        raise TrainingError(
+            f"The first {images} of {total} images take {held / 2**30:.1f} GB of memory; training keeps all of them "
+            f"there. Train on fewer images at a time."
+        )
 
 
 class ImageBatches:

@@ -14,6 +14,7 @@ import torch
 from usassist.core import paths
 from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.errors import TrainingError
+from usassist.core.models.base import fit_positions
 from usassist.core.models.build import Model, build_model
 from usassist.core.models.config import WEIGHTS_FILE, EncoderConfig, HeadConfig, ModelConfig
 from usassist.core.models.config import Task as ModelTask
@@ -87,7 +88,8 @@ def describe_model(
     """Describe the model to be.
 
     It goes on from a model of the same task as it is (towers, adapters, head), from one of another task with the same
-    towers and adapters under the recipe's head. What images look like in training is always what the recipe says.
+    towers and adapters under the recipe's head. What images look like in training is always what the recipe says, their
+    size too.
     Raises TrainingError where the classes are not those of the model it goes on from.
     """
     fresh = ModelConfig(
@@ -133,13 +135,16 @@ def first_model(description: ModelConfig, config: TrainConfig, start: Start) -> 
         return model
     before = _config_of(start.model)
     model = build_model(description, folder=start.model.folder)
-    if before.task == description.task:
+    if before.task == description.task and before.preprocess.size == description.preprocess.size:
         fill(model, start.model.folder / WEIGHTS_FILE)
         return model
     other = build_model(before, folder=start.model.folder)
     fill(other, start.model.folder / WEIGHTS_FILE)
+    target, source = (model, other) if before.task == description.task else (model.encoder, other.encoder)
+    own = target.state_dict()
+    fitted = {name: fit_positions(name, tensor, own.get(name)) for name, tensor in source.state_dict().items()}
     # Strict: a tower or an adapter that does not fit is an error, never left at random.
-    model.encoder.load_state_dict(other.encoder.state_dict())
+    target.load_state_dict(fitted)
     return model
 
 

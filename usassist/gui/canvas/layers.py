@@ -85,7 +85,7 @@ class Layers:
         for rank, region in enumerate(regions):
             chosen = selected is not None and region.id == selected.id
             self._set_region(region, QColor(colours.get(region.label_id, _UNKNOWN)), rank=rank, selected=chosen)
-        self._set_proposals(document.proposals, colours)
+        self._set_proposals(document)
         self._show(document)
 
     def preview_stroke(self, document: Document, added: Mask, *, whole: Mask, erase: bool) -> None:
@@ -131,7 +131,8 @@ class Layers:
         items.mask.set_mask(region.mask, colour)
         items.contour.set_mask(region.mask, colour, selected=selected)
 
-    def _set_proposals(self, proposals: tuple[Proposal, ...], colours: dict[str, str]) -> None:
+    def _set_proposals(self, document: Document) -> None:
+        proposals = document.proposals
         while len(self._proposals) > len(proposals):
             self._scene.removeItem(self._proposals.pop())
         while len(self._proposals) < len(proposals):
@@ -141,7 +142,7 @@ class Layers:
             self._scene.addItem(item)
             self._proposals.append(item)
         for item, proposal in zip(self._proposals, proposals, strict=True):
-            item.set_mask(proposal.mask, QColor(colours.get(proposal.label_id, _UNKNOWN)))
+            item.set_mask(proposal.mask, self._colour_of(document, proposal))
 
     def _drop(self, region_id: str) -> None:
         items = self._regions.pop(region_id)
@@ -162,4 +163,7 @@ class Layers:
     def _colour_of(self, document: Document, target: Region | Proposal | None) -> QColor:
         if target is None:
             return QColor(document.active_label.colour)
+        if isinstance(target, Proposal):
+            stands_for = document.label_of(target.label_id)
+            return QColor(stands_for.colour if stands_for is not None else _UNKNOWN)
         return QColor(next((label.colour for label in document.labels if label.id == target.label_id), _UNKNOWN))

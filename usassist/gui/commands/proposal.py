@@ -1,37 +1,66 @@
 """Accepting and rejecting what an engine proposed: the only way from a proposal to a region."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from usassist.core.domain import Annotation, Proposal, Region
+from usassist.core.domain import Annotation, Label, Proposal, Region
 from usassist.gui.commands.command import FrameCommand, current, with_region
 from usassist.gui.commands.region import new_region_id
 from usassist.gui.document import Document
 
 
-class AcceptProposal(FrameCommand):
-    """Turns a waiting proposal into a region of origin "engine" and marks the frame accepted."""
+class _Accepting(FrameCommand):
+    """Turns waiting proposals into regions of origin "engine" and marks the frame accepted.
 
-    def __init__(self, document: Document, index: int) -> None:
-        self._proposal = document.proposals[index]
-        super().__init__(document, frame_key=self._proposal.frame_key, text="Accept the proposal")
-        self._index = index
-        self._region_id = new_region_id()
+    A class that no label stands for gets a label of its name in the same step: undo takes it back with the regions,
+    redo brings it back, as do regions that come back in any other way.
+    """
+
+    def __init__(self, document: Document, places: Sequence[int], *, text: str) -> None:
+        proposals = tuple(document.proposals[place] for place in places)
+        super().__init__(document, frame_key=proposals[0].frame_key, text=text)
+        self._proposals = proposals
+        self._places = tuple(places)
+        self._ids = tuple(new_region_id() for _ in proposals)
+        self._label_ids = tuple(proposal.label_id for proposal in proposals)
+        self._added: tuple[Label, ...] = ()
 
     def changed(self, annotation: Annotation) -> Annotation:
-        proposal = self._proposal
-        region = Region(self._region_id, proposal.label_id, proposal.mask, origin="engine")
-        return replace(with_region(annotation, region), status="accepted")
-
-    def selected_after(self) -> str | None:
-        return self._region_id
+        for region_id, label_id, proposal in zip(self._ids, self._label_ids, self._proposals, strict=True):
+            annotation = with_region(annotation, Region(region_id, label_id, proposal.mask, origin="engine"))
+        return replace(annotation, status="accepted")
 
     def redo(self) -> None:
-        self.document.take_proposal(self._proposal, region_id=self._region_id)
+        known = {label.id for label in self.document.labels}
+        labels = self.document.labels_for(self._label_ids)
+        self._label_ids = tuple(label.id for label in labels)
+        self._added = tuple(dict.fromkeys(label for label in labels if label.id not in known))
+        for region_id, proposal in zip(self._ids, self._proposals, strict=True):
+            self.document.take_proposal(proposal, region_id=region_id)
         super().redo()
 
     def undo(self) -> None:
         super().undo()
-        self.document.restore_proposal(self._proposal, self._index)
+        self.document.take_back_labels(self._added)
+        for place, proposal in zip(self._places, self._proposals, strict=True):
+            self.document.restore_proposal(proposal, place)
+
+
+class AcceptProposal(_Accepting):
+    """Accepts one waiting proposal and selects its region."""
+
+    def __init__(self, document: Document, index: int) -> None:
+        super().__init__(document, (index,), text="Accept the proposal")
+
+    def selected_after(self) -> str | None:
+        return self._ids[0]
+
+
+class AcceptAll(_Accepting):
+    """Accepts every waiting proposal in one undo step."""
+
+    def __init__(self, document: Document) -> None:
+        super().__init__(document, range(len(document.proposals)), text="Accept all proposals")
 
 
 class RejectProposal(FrameCommand):
@@ -47,30 +76,6 @@ class RejectProposal(FrameCommand):
 
     def undo(self) -> None:
         self.document.restore_proposal(self._proposal, self._index)
-
-
-class AcceptAll(FrameCommand):
-    """Accepts every waiting proposal in one undo step."""
-
-    def __init__(self, document: Document) -> None:
-        self._proposals = document.proposals
-        super().__init__(document, frame_key=self._proposals[0].frame_key, text="Accept all proposals")
-        self._ids = tuple(new_region_id() for _ in self._proposals)
-
-    def changed(self, annotation: Annotation) -> Annotation:
-        for region_id, proposal in zip(self._ids, self._proposals, strict=True):
-            annotation = with_region(annotation, Region(region_id, proposal.label_id, proposal.mask, origin="engine"))
-        return replace(annotation, status="accepted")
-
-    def redo(self) -> None:
-        for region_id, proposal in zip(self._ids, self._proposals, strict=True):
-            self.document.take_proposal(proposal, region_id=region_id)
-        super().redo()
-
-    def undo(self) -> None:
-        super().undo()
-        for index, proposal in enumerate(self._proposals):
-            self.document.restore_proposal(proposal, index)
 
 
 def accept(document: Document, index: int = 0) -> bool:

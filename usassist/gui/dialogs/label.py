@@ -1,6 +1,5 @@
 """Making a label, or giving one another name, colour and prompt."""
 
-import re
 from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt
@@ -17,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from usassist.core.domain import Label
+from usassist.core.project.labels import new_id
 from usassist.core.project.palette import COLOURS, next_colour
 from usassist.gui import theme
 from usassist.gui.dialogs.dialog import Dialog, caption_for, text_label
@@ -148,15 +148,6 @@ class LabelDialog(Dialog):
         twin = next((other for other in self._others if other.name.casefold() == name.casefold()), None)
         self.problem.setText(f"There is a label {twin.name} already; give this one another name." if twin else "")
         self.ok_button.setEnabled(bool(name) and twin is None)
-
-
-def new_id(name: str, taken: set[str]) -> str:
-    """Return an id for a label of this name: a-z, 0-9, "_" and "-", different from those that are taken."""
-    slug = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")[:56] or "label"
-    number = 1
-    while (found := slug if number == 1 else f"{slug}-{number}") in taken:
-        number += 1
-    return found
 
 
 def edit_label(document: Document, label_id: str, *, parent: QWidget | None = None) -> None:

@@ -31,7 +31,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "opacity": ("Mask opacity", ""),
     "brush_radius": ("Brush radius", "In pixels of the image."),
 }
-_HIDDEN = frozenset({"last_folder"})
+_HIDDEN = frozenset({"last_folder", "question", "wordings"})
 _RANGES: dict[str, tuple[float, float, str]] = {"opacity": (0, 100, " %"), "brush_radius": (0.5, 500, " px")}
 _CHOICE_WORDS = {"auto": "Auto", "cpu": "Processor (CPU)", "cuda": "Graphics card (CUDA)"}
 

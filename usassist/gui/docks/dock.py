@@ -1,5 +1,6 @@
 """What every panel has in common: a quiet title bar, a body, and a way to say what to do while it is empty."""
 
+import textwrap
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt, QTimer
@@ -20,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from usassist.gui import theme
 
+_TIP_LINES = 12
 _ANY_HEIGHT = 16_777_215
 """Qt's own value for a widget without a largest height."""
 
@@ -204,6 +206,12 @@ class Field(QLineEdit):
                 self.clearFocus()
             return
         super().keyPressEvent(event)
+
+
+def wrapped(text: str) -> str:
+    """Return a text broken into lines for a tooltip, whose plain text Qt does not wrap; a very long one is cut."""
+    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, 70)]
+    return "\n".join(lines if len(lines) <= _TIP_LINES else [*lines[:_TIP_LINES], "…"])
 
 
 def label(text: str, role: str = "") -> QLabel:

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from usassist.core.domain import Label, Proposal
+from usassist.core.domain import Proposal
 from usassist.core.models.weights import list_models
 from usassist.core.proposers import specs as engine_specs
 from usassist.gui import theme
@@ -21,7 +21,7 @@ from usassist.gui.commands import label as label_commands
 from usassist.gui.commands import proposal as proposal_commands
 from usassist.gui.docks.dock import Dock, EmptyState, keep_keys
 from usassist.gui.docks.question import Engines, Models, Question
-from usassist.gui.docks.rows import Bar, Row, RowDelegate, RowsModel, list_view
+from usassist.gui.docks.rows import Bar, Row, RowDelegate, RowsModel, list_view, percent
 from usassist.gui.document import Document
 
 
@@ -144,8 +144,7 @@ class ProposalsDock(Dock):
 
     def _show_proposals(self) -> None:
         proposals = self._document.proposals if self._document.frame is not None else ()
-        labels = {item.id: item for item in self._document.labels} if proposals else {}
-        rows = tuple(_row(item, labels.get(item.label_id), number) for number, item in enumerate(proposals))
+        rows = tuple(_row(item, self._document, number) for number, item in enumerate(proposals))
         self.rows.set_rows(rows)
         if rows and not self.view.currentIndex().isValid():
             flags = QItemSelectionModel.SelectionFlag.ClearAndSelect
@@ -170,6 +169,9 @@ class ProposalsDock(Dock):
         elif document.engine_state == "starting":
             hint = "The first proposal follows in a moment."
             self.empty.say("The engine is loading", hint, icon="ph.hourglass-medium")
+        elif not document.draws_masks:
+            hint = "It was trained for something else: the Classes panel (View menu) shows what it says."
+            self.empty.say("This model draws no masks", hint, icon="ph.list-dashes")
         elif self._busy:
             self.empty.say("Looking at the frame", self._busy, icon="ph.hourglass-medium")
         elif annotation is not None and annotation.status == "accepted":
@@ -193,8 +195,9 @@ class ProposalsDock(Dock):
             self.empty.say("No proposal is waiting", hint, icon="ph.sparkle")
 
 
-def _row(proposal: Proposal, item: Label | None, number: int) -> Row:
-    name = item.name if item is not None else proposal.label_id
+def _row(proposal: Proposal, document: Document, number: int) -> Row:
+    item, name = document.label_of(proposal.label_id), document.label_name(proposal.label_id)
+    new = "" if item is not None else f"\nNo label is called {name}: accepting adds one."
     where = f"{proposal.mask.area:,} px · {proposal.seconds:.2f} s".replace(",", "\u202f")
     asked = f"Asked: {proposal.prompt.describe() or 'whatever is there'}"
     return Row(
@@ -202,13 +205,13 @@ def _row(proposal: Proposal, item: Label | None, number: int) -> Row:
         title=name,
         subtitle=where,
         swatch=item.colour if item is not None else "#808080",
-        trailing=f"{proposal.score:.0%}".replace("%", " %"),
+        trailing=percent(proposal.score),
         trailing_tone="text",
         strong=True,
         bars=(Bar("Presence", proposal.presence), Bar("Quality", proposal.quality)),
         tip=(
             "Score = presence × quality. Presence: how likely it is there at all; "
-            f"quality: the Dice to expect if it is.\n{asked}\nEngine: {proposal.engine}"
+            f"quality: the Dice to expect if it is.\n{asked}\nEngine: {proposal.engine}{new}"
         ),
         spoken=(
             f"{name}, score {proposal.score:.0%}, presence {proposal.presence:.0%}, quality {proposal.quality:.0%}, "

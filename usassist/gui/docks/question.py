@@ -2,20 +2,24 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from usassist.core.domain import Prompt
+from usassist.core.models.token_count import TokenCount
 from usassist.core.models.weights import DEFAULT_MODEL, ModelInfo
 from usassist.core.proposers import ProposerSpec
 from usassist.gui import theme
-from usassist.gui.docks.dock import ElidedLabel, Field
+from usassist.gui.docks.dock import ElidedLabel, Field, wrapped
 from usassist.gui.document import Document, EngineState
 
 Engines = Callable[[], Mapping[str, ProposerSpec]]
 Models = Callable[[], Sequence[ModelInfo]]
 
+DEBOUNCE_MS = 200
+LONG = 0.6
+"""A text that fills more than this part of the encoder's context is a long one."""
 _STATES: dict[EngineState, str] = {"off": "not loaded", "starting": "loading", "ready": "ready", "failed": "failed"}
 
 
@@ -35,14 +39,20 @@ class Question(QWidget):
         self._infos: Sequence[ModelInfo] = ()
         self._filled = False
         self.is_listed = False
+        self._tokens: TokenCount | None = None
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(DEBOUNCE_MS)
+        self._soon.timeout.connect(self._count_tokens)
         self._build()
         self.engine_box.activated.connect(lambda _index: self._on_picked())
         self.model_box.activated.connect(lambda _index: self._on_picked())
         self.prompt_field.textChanged.connect(document.set_prompt_text)
+        self.prompt_field.textChanged.connect(lambda _text: self._soon.start())
         self.prompt_field.returnPressed.connect(self.asked)
         document.labels_changed.connect(self._show_prompt)
         document.active_label_changed.connect(lambda _label_id: self._show_prompt())
-        document.engine_changed.connect(self._show_engine)
+        document.engine_changed.connect(self._on_engine)
         self._show_prompt()
 
     def _build(self) -> None:
@@ -92,6 +102,22 @@ class Question(QWidget):
         self._show_engine()
         self._document.lane_io.submit(self._models, done=self._on_models, key="models")
 
+    def _on_engine(self) -> None:
+        if self._document.engine_state != "ready":
+            self._tokens = None  # another model may read more, or less
+        self._show_engine()
+
+    def _count_tokens(self) -> None:
+        """Ask how much of the text is read, of an engine that runs: none is started for that."""
+        if self._document.engine_state != "ready" or not self.prompt_field.isEnabled():
+            return
+        text = self.prompt_field.text().strip() or self._own_words()
+        self._document.ask_engine(lambda engine: engine.count_tokens([text])[0], about="tokens", done=self._on_counted)
+
+    def _on_counted(self, count: TokenCount) -> None:
+        self._tokens = count
+        self._show_state()
+
     def _on_models(self, found: Sequence[ModelInfo]) -> None:
         self._infos, self.is_listed = found, True
         self.model_box.clear()
@@ -133,6 +159,7 @@ class Question(QWidget):
         info = self._chosen_model()
         parts = []
         warning = False
+        count = self._tokens
         if not self._filled:
             pass
         elif not self._needs_model():
@@ -143,10 +170,14 @@ class Question(QWidget):
             parts, warning = ["No trained model: nothing can be proposed"], True
         elif info.problem:
             parts, warning = [f"Damaged: {info.problem}"], True
+        elif count is not None and count.cut_text:
+            parts, warning = [f"{count.used} of {count.room} tokens", f"not read: {count.cut_text}"], True
+        elif count is not None and count.used > LONG * count.room:
+            parts = [f"{count.used} of {count.room} tokens", "all of it is read"]
         else:
             parts = [f"{info.origin} model", f"weights {info.weights_hash[:8]}", _STATES[self._document.engine_state]]
         self.state_text.setText(" · ".join(part for part in parts if part))
-        self.state_text.setToolTip(self.state_text.text())
+        self.state_text.setToolTip(wrapped(self.state_text.text()))
         role = "warning" if warning else "faint"
         if self.state_text.property("role") != role:
             self.state_text.setProperty("role", role)
@@ -160,7 +191,12 @@ class Question(QWidget):
         spec = self._specs.get(self._document.engine_name)
         understands = spec is None or "text" in spec.prompts
         self.prompt_field.setEnabled(understands)
-        active = self._document.active_label if self._document.labels else None
-        words = (active.caption or active.name) if active is not None else "what to look for"
+        words = self._own_words() or "what to look for"
         self.prompt_field.setPlaceholderText(words if understands else "This engine takes no text")
+        self._soon.start()
         self.prompt_field.setToolTip("What to look for, in words; empty uses the label's own words. Enter asks.")
+
+    def _own_words(self) -> str:
+        """Return what is asked while nothing is written."""
+        active = self._document.active_label if self._document.labels else None
+        return (active.caption or active.name) if active is not None else ""

@@ -100,9 +100,11 @@ class RowDelegate(QStyledItemDelegate):
         super().__init__(parent)
         self._two_lines = two_lines
         self._bars = bars
+        # Names of files differ at their ends.
+        self._name_elide = Qt.TextElideMode.ElideMiddle if two_lines else Qt.TextElideMode.ElideRight
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        title, small = _fonts(option.font)
+        title, small = row_fonts(option.font)
         height = QFontMetricsF(title).height() + 12
         if self._two_lines:
             height += QFontMetricsF(small).height() + 1
@@ -115,8 +117,8 @@ class RowDelegate(QStyledItemDelegate):
             return
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._paint_ground(painter, option)
-        title_font, small_font = _fonts(option.font)
+        paint_ground(painter, option)
+        title_font, small_font = row_fonts(option.font)
         title_height = QFontMetricsF(title_font).height()
         area = QRectF(option.rect).adjusted(14, 0, -12, 0)
         content = title_height + (QFontMetricsF(small_font).height() + 1 if self._two_lines else 0)
@@ -126,25 +128,12 @@ class RowDelegate(QStyledItemDelegate):
         right = self._paint_trailing(painter, row, line, small_font if not row.bars else title_font)
         text = QRectF(left, line.top(), max(0.0, right - left), line.height())
         title_font.setWeight(QFont.Weight.DemiBold if row.strong else QFont.Weight.Normal)
-        _text(painter, text, row.title, font=title_font, tone="text", middle=self._two_lines)
+        paint_text(painter, text, row.title, font=title_font, tone="text", elide=self._name_elide)
         if self._two_lines:
             below = QRectF(left, line.bottom() + 1, area.right() - left, QFontMetricsF(small_font).height())
-            _text(painter, below, row.subtitle, font=small_font, tone=row.subtitle_tone)
+            paint_text(painter, below, row.subtitle, font=small_font, tone=row.subtitle_tone)
         self._paint_bars(painter, row, QRectF(left, top + content + 4, area.right() - left, 0), small_font)
         painter.restore()
-
-    def _paint_ground(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
-        t = theme.tokens()
-        ground = QRectF(option.rect).adjusted(6, 1, -6, -1)
-        selected = bool(option.state & QStyle.StateFlag.State_Selected)
-        if selected or option.state & QStyle.StateFlag.State_MouseOver:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(t.accent_soft if selected else t.hover))
-            painter.drawRoundedRect(ground, t.radius_m, t.radius_m)
-        if option.state & QStyle.StateFlag.State_HasFocus and option.state & QStyle.StateFlag.State_KeyboardFocusChange:
-            painter.setPen(QPen(QColor(t.accent), 1))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(ground.adjusted(0.5, 0.5, -0.5, -0.5), t.radius_m, t.radius_m)
 
     def _paint_leading(self, painter: QPainter, row: Row, line: QRectF) -> float:
         """Paint the swatch or the icon; return where the text begins."""
@@ -170,7 +159,7 @@ class RowDelegate(QStyledItemDelegate):
             painter.setPen(QPen(QColor(t.border_strong), 1))
             painter.setBrush(QColor(t.raised))
             painter.drawRoundedRect(cap.adjusted(0.5, 0.5, -0.5, -0.5), t.radius_s, t.radius_s)
-            _text(painter, cap, row.key_hint, font=font, tone="normal", align=Qt.AlignmentFlag.AlignHCenter)
+            paint_text(painter, cap, row.key_hint, font=font, tone="normal", align=Qt.AlignmentFlag.AlignHCenter)
             right = cap.left() - 8
         if row.trailing_icon:
             box = QRectF(right - 16, line.center().y() - 8, 16, 16)
@@ -179,7 +168,7 @@ class RowDelegate(QStyledItemDelegate):
         if row.trailing:
             width = QFontMetricsF(font).horizontalAdvance(row.trailing) + 1
             box = QRectF(right - width, line.top(), width, line.height())
-            _text(painter, box, row.trailing, font=font, tone=row.trailing_tone, align=Qt.AlignmentFlag.AlignRight)
+            paint_text(painter, box, row.trailing, font=font, tone=row.trailing_tone, align=Qt.AlignmentFlag.AlignRight)
             right = box.left() - 8
         return right
 
@@ -187,26 +176,19 @@ class RowDelegate(QStyledItemDelegate):
         metrics = QFontMetricsF(font)
         name_width = max((metrics.horizontalAdvance(bar.name) for bar in row.bars), default=0.0) + 10
         value_width = metrics.horizontalAdvance("100 %") + 6
-        t = theme.tokens()
         for number, bar in enumerate(row.bars):
             line = QRectF(area.left(), area.top() + number * (metrics.height() + 3), area.width(), metrics.height())
-            _text(painter, line, bar.name, font=font, tone="normal")
-            _text(
+            paint_text(painter, line, bar.name, font=font, tone="normal")
+            paint_text(
                 painter,
                 line,
-                f"{bar.value:.0%}".replace("%", " %"),
+                percent(bar.value),
                 font=font,
                 tone="text",
                 align=Qt.AlignmentFlag.AlignRight,
             )
             track = QRectF(line.left() + name_width, line.center().y() - 2, line.width() - name_width - value_width, 4)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(t.track))
-            painter.drawRoundedRect(track, 2, 2)
-            painter.setBrush(QColor(t.accent))
-            painter.drawRoundedRect(
-                QRectF(track.topLeft(), QPointF(track.left() + track.width() * bar.value, track.bottom())), 2, 2
-            )
+            paint_bar(painter, track, bar.value)
 
 
 def list_view(name: str, *, delegate: RowDelegate) -> QListView:
@@ -224,13 +206,29 @@ def list_view(name: str, *, delegate: RowDelegate) -> QListView:
     return view
 
 
-def _fonts(base: QFont) -> tuple[QFont, QFont]:
+def paint_ground(painter: QPainter, option: QStyleOptionViewItem) -> None:
+    """Paint what lies under a row that is selected, under the mouse or reached with the keyboard."""
+    t = theme.tokens()
+    ground = QRectF(option.rect).adjusted(6, 1, -6, -1)
+    selected = bool(option.state & QStyle.StateFlag.State_Selected)
+    if selected or option.state & QStyle.StateFlag.State_MouseOver:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(t.accent_soft if selected else t.hover))
+        painter.drawRoundedRect(ground, t.radius_m, t.radius_m)
+    if option.state & QStyle.StateFlag.State_HasFocus and option.state & QStyle.StateFlag.State_KeyboardFocusChange:
+        painter.setPen(QPen(QColor(t.accent), 1))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRoundedRect(ground.adjusted(0.5, 0.5, -0.5, -0.5), t.radius_m, t.radius_m)
+
+
+def row_fonts(base: QFont) -> tuple[QFont, QFont]:
+    """Return the fonts of a row's title and of what is small beside it."""
     title, small = QFont(base), QFont(base)
     small.setPointSizeF(base.pointSizeF() * 0.89)
     return title, small
 
 
-def _text(
+def paint_text(
     painter: QPainter,
     area: QRectF,
     text: str,
@@ -238,11 +236,26 @@ def _text(
     font: QFont,
     tone: Tone,
     align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft,
-    middle: bool = False,
+    elide: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
 ) -> None:
-    """Draw one line of text, shortened to the area: in the middle for names that differ at their ends."""
+    """Draw one line of text, shortened to the area where `elide` says."""
     painter.setFont(font)
     painter.setPen(theme.tone_colour(tone))
-    mode = Qt.TextElideMode.ElideMiddle if middle else Qt.TextElideMode.ElideRight
-    shown = QFontMetricsF(font).elidedText(text, mode, area.width())
+    shown = QFontMetricsF(font).elidedText(text, elide, area.width())
     painter.drawText(area, int(align | Qt.AlignmentFlag.AlignVCenter), shown)
+
+
+def paint_bar(painter: QPainter, track: QRectF, value: float) -> None:
+    """Paint a bar that is full at the value 1; what is below 0 is an empty one."""
+    t = theme.tokens()
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(t.track))
+    painter.drawRoundedRect(track, 2, 2)
+    painter.setBrush(QColor(t.accent))
+    full = track.left() + track.width() * min(1.0, max(0.0, value))
+    painter.drawRoundedRect(QRectF(track.topLeft(), QPointF(full, track.bottom())), 2, 2)
+
+
+def percent(value: float) -> str:
+    """Return a share of 1 as people write it."""
+    return f"{value:.0%}".replace("%", " %")

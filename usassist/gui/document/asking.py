@@ -1,11 +1,16 @@
 """The half of the document that asks the engine: requests, proposals that wait, what a person answered."""
 
+from collections.abc import Callable
+from typing import Literal, TypeVar, cast
+
 from usassist.core.domain import Frame, Prompt, Proposal
-from usassist.core.proposers import BuildOptions, specs
+from usassist.core.proposers import BuildOptions, Proposer, specs
+from usassist.core.proposers.proposer import EmbeddingProposer
 from usassist.gui.document import provenance
 from usassist.gui.document.keeping import DocumentKeeping
-from usassist.gui.document.proposing import usable
+from usassist.gui.document.proposing import labelled, usable
 
+T = TypeVar("T")
 FOUND_NOTHING = "The engine found nothing in this frame."
 
 
@@ -28,6 +33,46 @@ class DocumentAsking(DocumentKeeping):
     def stop_asking(self) -> None:
         """Drop a question whose answer has not arrived: the person has answered it."""
         self._proposing.cancel()
+
+    @property
+    def draws_masks(self) -> bool:
+        """Return whether the engine proposes masks, as far as is known: a model may only name classes."""
+        return self._proposing.draws_masks
+
+    @property
+    def embeds(self) -> bool:
+        """Return whether the engine compares frames with texts; one that does not knows no classes either."""
+        spec = specs().get(self.engine_name)
+        return spec is not None and spec.embeds
+
+    def ask_engine(
+        self,
+        work: Callable[[EmbeddingProposer], T],
+        *,
+        about: Literal["classes", "tokens"],
+        done: Callable[[T], None],
+        failed: Callable[[Exception], None] | None = None,
+    ) -> None:
+        """Ask an engine that embeds on the inference lane; a newer question about the same supersedes this one.
+
+        `work` runs there, `done` here. An error is one message, then `failed` is called. Nothing is asked of an engine
+        that failed before or does not embed.
+        """
+
+        def went_wrong(error: Exception) -> None:
+            self._complain("The engine could not answer", error)
+            if failed is not None:
+                failed(error)
+
+        def asked(engine: Proposer) -> T:
+            return work(cast("EmbeddingProposer", engine))  # the spec says so
+
+        if self.embeds:
+            self._proposing.ask(asked, done=done, failed=went_wrong, key=about)
+
+    def drop_question(self, about: Literal["classes", "tokens"]) -> None:
+        """Drop a question of `ask_engine` whose answer has not arrived."""
+        self._proposing.stop_asking(about)
 
     def request_proposals(self, prompt: Prompt | None = None) -> None:
         """Ask the engine about the frame on screen; `proposals_changed` follows.
@@ -87,7 +132,7 @@ class DocumentAsking(DocumentKeeping):
         if annotation is None or (automatic and (annotation.regions or annotation.status != "untouched")):
             # The person was quicker: a late proposal would lie over their drawing.
             return
-        good = usable(found, frame)
+        good = labelled(usable(found, frame), self.labels)
         self._proposing.put(frame.ref.key, good)
         if self._saver is not None:
             self._saver.log(

@@ -1,7 +1,7 @@
 """The annotations of this sitting: what is in memory, what is on disk, and one undo stack a frame."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from PySide6.QtGui import QUndoGroup, QUndoStack
 
@@ -36,6 +36,7 @@ class AnnotationBook:
         self._saved: dict[str, Annotation] = {}
         self._stacks: dict[str, QUndoStack] = {}
         self._statuses: dict[str, dict[str, Status]] = {}
+        self._evicted_labels: set[str] = set()
         for frame_key, status in statuses.items():
             self._note_status(frame_key, status)
 
@@ -56,6 +57,11 @@ class AnnotationBook:
         self._current[annotation.frame_key] = self._saved[annotation.frame_key] = annotation
         self._evict()
         return annotation
+
+    def label_ids(self, *, on_disk: bool = False, writing: Iterable[Annotation] = ()) -> set[str]:
+        """Return the ids of the labels that regions have: in memory, or on disk and in what is being written there."""
+        known = (*self._saved.values(), *writing) if on_disk else self._current.values()
+        return self._evicted_labels | {region.label_id for annotation in known for region in annotation.regions}
 
     def replace(self, annotation: Annotation) -> None:
         """Make this the frame's annotation in memory."""
@@ -105,6 +111,7 @@ class AnnotationBook:
         self._current.clear()
         self._saved.clear()
         self._statuses.clear()
+        self._evicted_labels.clear()
 
     def _note_status(self, frame_key: str, status: Status) -> None:
         source = source_key_of(frame_key)
@@ -127,5 +134,5 @@ class AnnotationBook:
                 continue
             if stack is not None:
                 self._drop(self._stacks.pop(key))
-            self._current.pop(key)
+            self._evicted_labels |= {region.label_id for region in self._current.pop(key).regions}
             self._saved.pop(key, None)

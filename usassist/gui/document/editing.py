@@ -1,14 +1,14 @@
-"""The half of the document that commands use: annotations by frame, the undo stack of the frame on screen, labels."""
+"""The half of the document that commands use: annotations by frame, the undo stack of the frame on screen."""
 
 from PySide6.QtGui import QUndoCommand
 
-from usassist.core.domain import Annotation, Label
-from usassist.core.errors import ProjectError, UsassistError
-from usassist.gui.document.asking import DocumentAsking
+from usassist.core.domain import Annotation
+from usassist.core.errors import UsassistError
 from usassist.gui.document.book import source_key_of
+from usassist.gui.document.labelling import DocumentLabelling
 
 
-class DocumentEditing(DocumentAsking):
+class DocumentEditing(DocumentLabelling):
     """Takes commands for the frame on screen, and new versions of an annotation from commands only."""
 
     def annotation_of(self, frame_key: str) -> Annotation:
@@ -40,6 +40,7 @@ class DocumentEditing(DocumentAsking):
         before = self._book.get(annotation.frame_key)
         if before is None or before.shape != annotation.shape or before.reader_id != annotation.reader_id:
             raise UsassistError(f"{annotation.frame_key} cannot take an annotation of another frame, size or reader.")
+        self._bring_back(annotation)  # first: a draft on disk never has a label that project.json lacks
         self._book.replace(annotation)
         if self._saver is not None:
             self._saver.draft(annotation, source=self._source_of(annotation.frame_key))
@@ -58,13 +59,3 @@ class DocumentEditing(DocumentAsking):
         if region is not None and region.label_id != label_id:
             self.select_region(None)
         self.active_label_changed.emit(label_id)
-
-    def set_labels(self, labels: tuple[Label, ...]) -> None:
-        """Use other labels in this project; at least one, with ids that differ, and none that is in use may vanish."""
-        if not labels or len({label.id for label in labels}) != len(labels):
-            raise ProjectError("A project needs at least one label, and every label an id of its own.")
-        if self._session is not None and self._saver is not None:
-            self._session.set_labels(labels)
-            self._saver.write_labels(labels)
-            self.labels_changed.emit()
-            self.active_label_changed.emit(self.active_label.id)

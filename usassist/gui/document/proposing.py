@@ -1,16 +1,20 @@
 """Asking an engine, and the proposals that wait for an answer; the engine lives on the inference lane."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeVar
 
-from usassist.core.domain import Frame, Prompt, Proposal
+from usassist.core.domain import Frame, Label, Prompt, Proposal
+from usassist.core.project.labels import label_for
 from usassist.core.proposers import BuildOptions, Proposer
 from usassist.gui.jobs import Lane
 
+T = TypeVar("T")
 StartEngine = Callable[[str, BuildOptions], Proposer]
 EngineState = Literal["off", "starting", "ready", "failed"]
 CLOSE_TIMEOUT_S = 5.0
+_QUESTIONS = ("propose", "warm", "start", "classes", "tokens")
+"""What is asked on the lane, at most one of each at a time."""
 PATIENCE = 3
 """After this many failures in a row the engine is only asked when a person asks."""
 
@@ -47,6 +51,7 @@ class Proposing:
         self._waiting: dict[str, tuple[Proposal, ...]] = {}
         self._asked: set[str] = set()
         self._failures = 0
+        self._task = ""
         self.engine = ""
         self.options = BuildOptions()
         self.state: EngineState = "off"
@@ -56,9 +61,14 @@ class Proposing:
         self.engine, self.options = engine, options
         self._failures = 0
         self._asked.clear()
-        self._drop()
+        self._drop(*_QUESTIONS)
         self._lane.submit(self._stop)
         self._set_state("off")
+
+    @property
+    def draws_masks(self) -> bool:
+        """Return whether the engine proposes masks, as far as is known: a model may only name classes."""
+        return self._task in ("", "segment")
 
     def request(self, frame: Frame, prompt: Prompt, *, automatic: bool) -> None:
         """Ask about a frame; a newer request supersedes one that still waits or runs.
@@ -69,17 +79,48 @@ class Proposing:
         if automatic and (self.state == "failed" or frame.ref.key in self._asked):
             return
 
-        def arrived(found: tuple[Proposal, ...]) -> None:
+        def work() -> tuple[Proposal, ...] | None:
+            engine = self._running_engine()
+            return None if automatic and not self.draws_masks else engine.propose(frame, prompt)
+
+        def arrived(found: tuple[Proposal, ...] | None) -> None:
             self._asked.add(frame.ref.key)
             self._failures = 0
             self._set_state("ready")
-            self._on_arrived(frame, found, automatic)
+            if found is not None:  # "no masks here" is not "nothing found": nobody looked
+                self._on_arrived(frame, found, automatic)
 
         if self.state in ("off", "failed"):
             self._set_state("starting")
-        self._lane.submit(
-            lambda: self._running_engine().propose(frame, prompt), done=arrived, failed=self._failed, key="propose"
-        )
+        self._lane.submit(work, done=arrived, failed=self._failed, key="propose")
+
+    def ask(
+        self, work: Callable[[Proposer], T], *, done: Callable[[T], None], failed: Callable[[Exception], None], key: str
+    ) -> None:
+        """Ask the engine something else than masks, by a `key` of `_QUESTIONS`; a newer question supersedes it.
+
+        An engine that failed is not asked: one that is broken is one message, and a person's request starts it again.
+        """
+        if self.state == "failed":
+            return
+
+        def arrived(answer: T) -> None:
+            self._set_state("ready")
+            done(answer)
+
+        def refused(error: Exception) -> None:
+            if self.state == "starting":
+                self._set_state("ready" if self._task else "failed")
+            failed(error)
+
+        if self.state == "off":
+            self._set_state("starting")
+        self._lane.submit(lambda: work(self._running_engine()), done=arrived, failed=refused, key=key)
+
+    def stop_asking(self, key: str) -> None:
+        """Drop a question of `ask` whose answer has not arrived; an engine that is starting goes on."""
+        self._drop(key)
+        self._go_on_starting()
 
     def warm(self, frame: Frame) -> None:
         """Let the engine look at a frame that is likely to be next; a failure is found out when it is asked."""
@@ -100,25 +141,29 @@ class Proposing:
 
     def cancel(self) -> None:
         """Drop what was asked and has not arrived; an engine that is starting goes on, and its state is told."""
-        self._drop()
+        self._drop("propose", "warm")
+        self._go_on_starting()
+
+    def _go_on_starting(self) -> None:
         if self.state == "starting":
             self._lane.submit(
                 self._running_engine, done=lambda _engine: self._set_state("ready"), failed=self._failed, key="start"
             )
 
-    def _drop(self) -> None:
-        for key in ("propose", "warm", "start"):
+    def _drop(self, *keys: str) -> None:
+        for key in keys:
             self._lane.cancel(key)
 
     def forget(self) -> None:
         """Forget every frame: another project was opened."""
-        self.cancel()
+        self._drop(*_QUESTIONS)
+        self._go_on_starting()
         self._waiting.clear()
         self._asked.clear()
 
     def close(self) -> None:
         """Stop the engine, in the middle of an answer too; nothing is asked afterwards."""
-        self._drop()
+        self._drop(*_QUESTIONS)
         self._waiting.clear()
         self._lane.close(wait=False)
         # From this thread, while the lane may still wait for the engine: its end is what ends the waiting.
@@ -127,7 +172,9 @@ class Proposing:
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1
-        if self.state == "starting" or self._failures >= PATIENCE:
+        if not self.draws_masks:
+            self._set_state("ready")  # it was asked for what it does not do, and does the rest
+        elif self.state == "starting" or self._failures >= PATIENCE:
             self._set_state("failed")
         self._on_failed(error)
 
@@ -139,10 +186,13 @@ class Proposing:
     def _running_engine(self) -> Proposer:
         if self._proposer is None:
             self._proposer = self._start(self.engine, self.options)
+        if not self._task:
+            # The first question to a child process: it is there, with its model, once this is answered.
+            self._task = getattr(self._proposer, "task", "segment")
         return self._proposer
 
     def _stop(self) -> None:
-        proposer, self._proposer = self._proposer, None
+        proposer, self._proposer, self._task = self._proposer, None, ""
         if proposer is not None:
             proposer.close()
 
@@ -155,3 +205,12 @@ def usable(proposals: tuple[Proposal, ...], frame: Frame) -> tuple[Proposal, ...
         if not proposal.mask.is_empty and proposal.mask.shape == frame.shape and proposal.frame_key == frame.ref.key
     ]
     return tuple(sorted(fitting, key=lambda proposal: -proposal.score))
+
+
+def labelled(proposals: tuple[Proposal, ...], labels: Sequence[Label]) -> tuple[Proposal, ...]:
+    """Return the proposals with the ids of the labels that stand for them; a class without one keeps its name."""
+    found = (label_for(proposal.label_id, labels) for proposal in proposals)
+    return tuple(
+        proposal if label is None else replace(proposal, label_id=label.id)
+        for proposal, label in zip(proposals, found, strict=True)
+    )

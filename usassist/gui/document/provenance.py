@@ -13,8 +13,9 @@ def event(
     proposal: Proposal | None = None,
     unchanged: bool | None = None,
     seconds: float | None = None,
+    region: Region | None = None,
 ) -> JournalEvent:
-    """Return one journal line about a frame, stamped with the time in UTC."""
+    """Return one journal line about a frame, or a region in it, stamped with the time in UTC."""
     return JournalEvent(
         when_utc=utc_now(),
         reader_id=annotation.reader_id,
@@ -25,6 +26,7 @@ def event(
         prompt=proposal.prompt.describe() if proposal else None,
         unchanged=unchanged,
         seconds=seconds,
+        label=region.label_id if region else None,
     )
 
 
@@ -47,8 +49,9 @@ def events_of_save(
         change = _change(old.pop(region.id, None), region)
         if change is not None:
             action, unchanged = change
-            events.append(event(after, action, proposal=accepted.get(region.id), unchanged=unchanged))
-    events += [event(after, "deleted", proposal=accepted.get(gone)) for gone in old]
+            proposal = accepted.get(region.id)
+            events.append(event(after, action, proposal=proposal, unchanged=unchanged, region=region))
+    events += [event(after, "deleted", proposal=accepted.get(gone), region=region) for gone, region in old.items()]
     if after.status == "accepted" and not after.regions and (before.regions or before.status != "accepted"):
         events.append(event(after, "nothing"))
     if after.flagged != before.flagged:

@@ -106,6 +106,13 @@ class Saver:
             key="labels",
         )
 
+    def drop_labels(self, labels: Sequence[Label]) -> None:
+        """Remove labels that nothing has any more from project.json."""
+        self._lane.submit(
+            lambda: store.drop_labels(self._project, labels),
+            failed=lambda error: self._on_failed("The labels could not be written", error),
+        )
+
     def identify(self, source: Source, *, quiet: bool = False) -> None:
         """Write a source's SHA-256 into project.json as soon as it is known, once; `quiet` only logs a failure.
 

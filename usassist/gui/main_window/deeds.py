@@ -48,6 +48,7 @@ class Deeds:
             "next_file": lambda: document.step_file(1),
             "previous_open": lambda: self._step_to_do(-1),
             "next_open": lambda: self._step_to_do(1),
+            "train": self._window.training.show,
             "settings": self._window.edit_settings,
             "quit": self._window.close,
             "shortcuts": self._show_shortcuts,

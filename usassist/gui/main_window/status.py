@@ -64,6 +64,8 @@ class StatusBar(QStatusBar):
         self.message_label.clicked.connect(self.show_messages)
         self.setContentsMargins(8, 0, 4, 0)
         self.addWidget(self.message_label, 1)
+        self.training = self._add("Training", "")
+        self.training.hide()
         self.state = self._add("What is said about the frame", "")
         self.position = self._add("Position in the image", "x 0000, y 0000")
         self.value = self._add("Value under the cursor", "value 000 000 000")

@@ -1,0 +1,63 @@
+"""The line under the prompt: where answers come from, and how much of a long text the model reads."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from usassist.core.domain import Label
+from usassist.core.models.weights import ModelInfo
+from usassist.core.proposers import specs
+from usassist.gui.docks.question import Question
+
+MODEL = ModelInfo("usassist-us", Path("usassist-us"), "US", "shipped", "ab12cd34" * 8, None)
+LONG = "a dark oval mass with posterior shadowing and angular margins"  # 10 words, 12 tokens of 10
+
+
+@pytest.fixture
+def question(document: Any, qtbot: QtBot) -> Question:
+    form = Question(document, engines=specs, models=lambda: (MODEL,))
+    qtbot.addWidget(form)
+    form.fill()
+    qtbot.waitUntil(lambda: form.is_listed)
+    return form
+
+
+def test_N2_the_words_that_are_cut_are_shown(question: Question, qtbot: QtBot) -> None:
+    question.prompt_field.setText(LONG)
+    qtbot.waitUntil(lambda: "tokens" in question.state_text.text())
+    assert question.state_text.text() == "12 of 10 tokens · not read: angular margins"
+    assert question.state_text.property("role") == "warning"
+    assert question.state_text.toolTip() == question.state_text.text()
+    question.prompt_field.setText("oval mass")
+    qtbot.waitUntil(lambda: "weights ab12cd34" in question.state_text.text())
+    assert question.state_text.property("role") == "faint"
+
+
+def test_N2_a_long_text_that_fits_says_how_much_it_takes(question: Question, qtbot: QtBot) -> None:
+    question.prompt_field.setText(" ".join(LONG.split()[:6]))
+    qtbot.waitUntil(lambda: question.state_text.text() == "8 of 10 tokens · all of it is read")
+    assert question.state_text.property("role") == "faint"
+
+
+def test_N2_the_labels_own_words_are_counted_too(question: Question, document: Any, qtbot: QtBot) -> None:
+    document.set_labels((Label("lesion", "Lesion", "#112233", caption=LONG),))
+    qtbot.waitUntil(lambda: "not read: angular margins" in question.state_text.text())
+
+
+def test_N2_counting_starts_no_engine(make_document: Any, engine: Any, qtbot: QtBot) -> None:
+    document = make_document(auto_propose=False)
+    form = Question(document, engines=specs, models=lambda: (MODEL,))
+    qtbot.addWidget(form)
+    form.prompt_field.setText(LONG)
+    form._count_tokens()
+    document.lane_inference.drain()
+    assert engine.starts == 0
+
+
+def test_N2_an_engine_that_takes_no_text_counts_none(question: Question, document: Any, qtbot: QtBot) -> None:
+    question.prompt_field.setText(LONG)
+    qtbot.waitUntil(lambda: "tokens" in question.state_text.text())
+    document.set_engine("classical")
+    assert question.state_text.text() == "Needs no model"

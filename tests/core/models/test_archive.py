@@ -4,8 +4,13 @@ import argparse
 import io
 import os
 import pickle
+import struct
+import time
+import tracemalloc
 import zipfile
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +20,7 @@ from torch import nn
 
 from tests.core.models.published import write_script
 from usassist.core.errors import ModelError
+from usassist.core.models import inert_pickle
 from usassist.core.models.archive import flatten, read_archive
 
 STATE = {
@@ -88,11 +94,7 @@ def test_code_in_a_pickle_is_never_run(tmp_path, zipped: bool) -> None:
     torch.save(
         {"w": torch.ones(2), "x": _Evil(tmp_path / "ran")}, tmp_path / "x.pt", _use_new_zipfile_serialization=zipped
     )
-    if zipped:
-        assert list(read_archive(tmp_path / "x.pt").tensors) == ["w"]
-    else:
-        with pytest.raises(ModelError, match="Nothing in it was run"):
-            read_archive(tmp_path / "x.pt")
+    assert list(read_archive(tmp_path / "x.pt").tensors) == ["w"]
     assert not (tmp_path / "ran").exists()
 
 
@@ -241,3 +243,142 @@ def test_a_file_of_another_byte_order_is_refused(tmp_path) -> None:
 
 def test_flatten_leaves_out_what_is_no_tensor() -> None:
     assert list(flatten({"a": {"b": torch.zeros(1), "c": 3}, "d": [torch.zeros(1)]})) == ["a.b"]
+
+
+@contextmanager
+def _refused_cheaply(match: str) -> Iterator[None]:
+    """Expect a ModelError, less than a second of work, and at most 16 MiB of memory."""
+    tracemalloc.start()
+    started = time.process_time()
+    try:
+        with pytest.raises(ModelError, match=match):
+            yield
+        assert time.process_time() - started < 1
+        assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_compressed_byte_order_is_refused_before_it_is_unpacked(tmp_path) -> None:
+    path = _archive(tmp_path / "x.pt", pickle.dumps({}))
+    with zipfile.ZipFile(path, "a", compression=zipfile.ZIP_DEFLATED) as file:
+        file.writestr("x/byteorder", bytes(20 * 2**20))
+    assert path.stat().st_size < 2**20
+    with _refused_cheaply("compressed"):
+        read_archive(path)
+
+
+@pytest.mark.parametrize(
+    ("size", "stride"),
+    [
+        ((600_000_000, "a"), (1, 1)),
+        ((2, 2), ("a", 1)),
+        ((True, 2), (2, 1)),
+        ((1.0, 2), (2, 1)),
+        ((2,), (2**62,)),
+        ((2,), (2, 1)),
+        ((10**9, 0, -1), (1, 1, 1)),
+        ((1,) * 1000, (1,) * 1000),
+    ],
+)
+def test_sides_and_strides_that_are_no_sizes_are_refused_before_they_are_multiplied(tmp_path, size, stride) -> None:
+    path = _archive(tmp_path / "x.pt", _pickle_of_tensor(count=4, size=size, stride=stride), {"0": bytes(16)})
+    with _refused_cheaply("damaged"):
+        read_archive(path)
+
+
+def test_an_endless_name_over_many_tensors_is_refused() -> None:
+    many = {"k" * 2_000_000: {str(number): torch.zeros(1) for number in range(401)}}
+    with _refused_cheaply("more than 1000 characters"):
+        flatten(many)
+
+
+def test_a_name_of_many_levels_is_refused() -> None:
+    nested: object = torch.zeros(1)
+    for _ in range(20):
+        nested = {"k" * 60: nested}
+    with _refused_cheaply("more than 1000 characters"):
+        flatten(nested)
+
+
+def _knot(levels: int) -> bytes:
+    """Return pickle code of a tuple that holds itself twice, level by level: hashing it takes 2 ** levels steps."""
+    return b")" + b"2\x86" * levels
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        b"}" + _knot(60) + b"Ns.",
+        b"}(" + _knot(60) + b"Nu.",
+        b"(" + _knot(60) + b"Nd.",
+        b"ccollections\nOrderedDict\n(]" + _knot(60) + b"N\x86atR.",
+        b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\n" + _knot(60) + b"NK\x01tQ.",
+        b"(" + _knot(60) + b"ctorch\nFloatStorage\nNNK\x01tQ.",
+        b"}\x8a\x10" + b"\x7f" * 16 + b"Ns.",
+    ],
+    ids=["item", "items", "dict", "ordered", "storage", "kind", "integer"],
+)
+@pytest.mark.parametrize("old", [False, True])
+def test_keys_that_take_for_ever_to_hash_are_refused(tmp_path, code: bytes, old: bool) -> None:
+    path = tmp_path / "x.pt"
+    if old:
+        path.write_bytes(_old_start() + b"\x80\x02" + code)
+    else:
+        _archive(path, b"\x80\x02" + code)
+    with _refused_cheaply("damaged"):
+        read_archive(path)
+
+
+def test_sets_of_what_takes_for_ever_to_hash_are_left_empty(tmp_path) -> None:
+    code = b"\x80\x04(\x8f(" + _knot(60) + b"\x90(" + _knot(60) + b"\x91t."
+    assert read_archive(_archive(tmp_path / "x.pt", code)).tensors == {}
+
+
+def test_a_pickle_of_millions_of_objects_is_refused(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(inert_pickle, "_MOST_STEPS", 20_000)
+    with _refused_cheaply("more than 20000 steps"):
+        read_archive(_archive(tmp_path / "x.pt", b"\x80\x02(" + b"}" * 1_000_000 + b"t."))
+
+
+def test_a_size_in_a_pickle_is_not_believed(tmp_path) -> None:
+    code = b"\x80\x05\x96" + (2**32).to_bytes(8, "little") + b"."
+    with _refused_cheaply("damaged"):
+        read_archive(_archive(tmp_path / "x.pt", code))
+
+
+def _old_start() -> bytes:
+    values = (0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True, "type_sizes": {}})
+    return b"".join(pickle.dumps(value, protocol=2) for value in values)
+
+
+def _old(path: Path, pickled: bytes, keys: list[str], numbers: bytes) -> Path:
+    path.write_bytes(_old_start() + pickled + pickle.dumps(keys, protocol=2) + numbers)
+    return path
+
+
+FOUR = struct.pack("<q4f", 4, 0, 1, 2, 3)
+
+
+def test_the_hand_made_old_file_of_the_next_tests_is_read(tmp_path) -> None:
+    path = _old(tmp_path / "x.pt", _pickle_of_tensor(count=4, size=(2, 2), stride=(2, 1)), ["0"], FOUR)
+    assert torch.equal(read_archive(path).tensors["w"], torch.arange(4.0).reshape(2, 2))
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "stride", "rest"),
+    [
+        (4, (10**6, 10**6), (0, 0), (["0"], FOUR)),
+        (4, (10**9,), (1,), (["0"], FOUR)),
+        (10**9, (10**9,), (1,), ([], b"")),
+        (4, (4,), (1,), ([], b"")),
+        (4, (4,), (1,), (["0"], FOUR[:-1])),
+        (4, (4,), (1,), (["0"], struct.pack("<q", 5) + FOUR[8:] + bytes(4))),
+        (4, (4,), (1,), (["0", "1"], FOUR + FOUR)),
+    ],
+    ids=["a giant by strides of 0", "beyond", "no giant storage", "not filled", "cut", "another size", "one more"],
+)
+def test_sizes_that_are_not_in_an_old_file_are_refused(tmp_path, count, size, stride, rest) -> None:
+    path = _old(tmp_path / "x.pt", _pickle_of_tensor(count=count, size=size, stride=stride), *rest)
+    with _refused_cheaply("damaged"):
+        read_archive(path)

@@ -4,7 +4,7 @@ from torch import nn
 
 from usassist.core.models.clip import ImageFeatures
 from usassist.core.models.decoder import FilmSkipDecoder
-from usassist.core.models.mask_head import Segmentation, log_odds
+from usassist.core.models.mask_head import Segmentation, log_odds, uncontested
 
 
 def _segmentation(channels: int) -> Segmentation:
@@ -70,3 +70,11 @@ def test_samples_without_a_text_get_the_null_condition() -> None:
 def test_one_condition_serves_a_whole_batch() -> None:
     head = FilmSkipDecoder((4, 6), condition=8, widths=(5,))
     assert head.condition(torch.randn(1, 8), None, batch=3).shape == (3, 8)
+
+
+def test_a_pixel_belongs_to_its_likeliest_object_alone() -> None:
+    probability = torch.tensor([[0.35, 0.6, 0.2], [0.45, 0.1, 0.2]])[None, :, None]
+    expected = torch.tensor([[0.0, 0.6, 0.2], [0.45, 0.0, 0.0]])[None, :, None]
+    assert torch.equal(uncontested(probability), expected)
+    assert torch.equal(uncontested(probability[0]), expected[0])
+    assert torch.equal(uncontested(probability[:, :1]), probability[:, :1])

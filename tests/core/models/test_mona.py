@@ -75,6 +75,14 @@ def test_bfloat16_features_stay_bfloat16_while_the_adapter_learns_in_float32() -
     assert {p.grad.dtype for p in mona.parameters() if p.grad is not None} == {torch.float32}
 
 
+def test_the_convolutions_stay_float32_under_autocast() -> None:
+    mona, grid = awake(16), {}
+    mona.dropout.register_forward_hook(lambda _module, given, _out: grid.update(mixed=given[0]))
+    with torch.autocast("cpu", torch.bfloat16):
+        mona(torch.randn(1, 10, 16), grid=(3, 3))
+    assert grid["mixed"].dtype == torch.float32
+
+
 def test_both_token_layouts_give_the_same() -> None:
     mona, x = awake(16), torch.randn(2, 5, 16)
     first = AdaptedBlock(nn.Identity(), mona, prefix=1)(x)

@@ -105,3 +105,26 @@ def test_N4_the_hybrids_gate_sees_the_filtered_map() -> None:
     weights = mona.gate(seen)
     convs = torch.stack([conv(seen) for conv in (mona.conv3, mona.conv5, mona.conv7)], dim=1)
     assert torch.allclose(mona.filtered(d), (weights[:, :, None, None, None] * convs).sum(1), atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [1 - 1e-3, 1 + 1e-3])
+def test_P_N6_a_small_gain_is_not_rounded_away_under_autocast(value: float) -> None:
+    """bfloat16 has no number between 1 and 1.0078: both gains would be 1 there."""
+    gain, grid = FrequencyGain(8), torch.randn(2, 8, 6, 6)
+    with torch.autocast("cpu", torch.bfloat16):
+        before = gain(grid)
+        gain.gain.data.fill_(value)
+        after = gain(grid)
+    assert after.dtype == torch.float32
+    assert torch.allclose(after, before * value, atol=1e-6) and not torch.equal(after, before)
+
+
+@pytest.mark.parametrize("kind", [FrequencyMona, HybridMona])
+@pytest.mark.parametrize("value", [1 - 1e-3, 1 + 1e-3])
+def test_P_N6_the_answer_under_autocast_follows_a_small_gain(kind, value: float) -> None:
+    mona, x = awake(kind), torch.randn(2, 17, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        before = mona(x)
+        mona.frequency.gain.data.fill_(value)
+        after = mona(x)
+    assert not torch.equal(after, before)

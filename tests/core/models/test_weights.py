@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from usassist.core.errors import ModelError
 from usassist.core.models import clip_settings
+from usassist.core.models.adapt import adapter_names
 from usassist.core.models.adding import add_model
 from usassist.core.models.build import build_segmenter
 from usassist.core.models.config import CONFIG_FILE, WEIGHTS_FILE
@@ -27,6 +28,21 @@ def test_save_and_load_give_the_same_answer(run, small_model) -> None:
     expected = small_model.decode(small_model.encode(image)).logits
     assert torch.allclose(model.decode(model.encode(image)).logits, expected, atol=2e-2)  # fp16 on disk
     assert len(info.weights_hash) == 64
+
+
+def test_P_N5_vectors_and_adapters_keep_every_bit_and_the_file_stays_under_16_mb(tmp_path, small_config) -> None:
+    """Half precision makes 1.013e-6 of Mona's 1e-6, and cannot hold a gain of 1.0001."""
+    model = build_segmenter(small_config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.0001)
+    save_model(model, tmp_path, config=small_config)
+    stored = load_file(tmp_path / WEIGHTS_FILE)
+    exact = {name for name, tensor in model.state_dict().items() if tensor.ndim < 2} | adapter_names(model)
+    assert any(name.endswith("down.weight") for name in exact)
+    assert all(torch.equal(stored[name], model.state_dict()[name]) for name in exact)
+    assert {t.dtype for name, t in stored.items() if name not in exact and t.is_floating_point()} == {torch.float16}
+    assert (tmp_path / WEIGHTS_FILE).stat().st_size < 16_000_000
 
 
 def test_P_N2_a_missing_or_unexpected_tensor_is_refused(run, small_model) -> None:

@@ -73,6 +73,14 @@ def test_a_first_line_longer_than_a_block_is_cut(project: Project) -> None:
     assert journal.read(project, "ann") == [EVENT]
 
 
+def test_a_line_from_before_labels_is_read_without_one(project: Project) -> None:
+    path = layout.journal_file(project.root, "ann")
+    journal.append(project, replace(EVENT, label="lesion"))
+    assert journal.read(project, "ann") == [replace(EVENT, label="lesion")]
+    path.write_bytes(path.read_bytes().replace(b'"v":2', b'"v":1').replace(b',"label":"lesion"', b""))
+    assert journal.read(project, "ann") == [replace(EVENT, label=None)]
+
+
 def test_damage_in_the_middle_costs_only_that_line(project: Project, caplog: pytest.LogCaptureFixture) -> None:
     path = layout.journal_file(project.root, "ann")
     journal.append(project, EVENT)

@@ -14,28 +14,10 @@ from usassist.core.models.embedder import freeze_for_inference
 from usassist.core.models.film import Film
 from usassist.core.models.mask_head import Segmentation
 from usassist.core.proposers import BuildOptions, build
-from usassist.core.proposers.clip_mona import ClipMonaProposer, scan_box
+from usassist.core.proposers.clip_mona import ClipMonaProposer
 
 FILM = HeadConfig("film_skip", widths=(8,))
 CLASSES = ("nerve", "artery", "vein")
-
-
-def _frame(*regions: ScanRegion) -> Frame:
-    return Frame(FrameRef("f", 0), np.zeros((100, 200), dtype=np.uint8), regions)
-
-
-def test_without_regions_the_whole_frame_is_looked_at() -> None:
-    assert scan_box(_frame()) == Box(0, 0, 100, 200)
-
-
-def test_the_largest_tissue_region_wins_and_a_trace_never() -> None:
-    small, large = ScanRegion(Box(0, 0, 50, 50), "b_mode"), ScanRegion(Box(0, 60, 90, 150), "b_mode")
-    trace = ScanRegion(Box(0, 0, 100, 200), "spectral_doppler")
-    assert scan_box(_frame(small, large, trace)) == large.box
-
-
-def test_a_region_that_reaches_out_of_the_picture_is_cut() -> None:
-    assert scan_box(_frame(ScanRegion(Box(10, 10, 500, 500), "b_mode"))) == Box(10, 10, 100, 200)
 
 
 def _engine(tmp_path, head: HeadConfig = FILM, **options) -> ClipMonaProposer:

@@ -111,4 +111,5 @@ def towers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small(quick: list[str], towers: Path) -> list[str]:
     """Settings of a run that goes on from the tiny towers: a second instead of five."""
-    return [*quick, f'start_from="{towers}"', "encoder.taps=[0, 1, 2]", "head.widths=[8, 8]", "preprocess.size=32"]
+    own = ["adapter.bottleneck=8", "encoder.taps=[0, 1, 2]", "head.widths=[8, 8]", "preprocess.size=32"]
+    return [*quick, f'start_from="{towers}"', *own]

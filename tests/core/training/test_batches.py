@@ -14,7 +14,7 @@ from usassist.core.training.distributed import Shard
 
 @pytest.fixture
 def items(discs):
-    return load_all(load(discs, split="train"))[0]
+    return load_all(load(discs, split="train"), size=64)[0]
 
 
 def _config(recipe, quick, *more: str):
@@ -56,15 +56,15 @@ def test_one_image_is_too_few(items, recipe, quick) -> None:
 
 
 def test_what_does_not_fit_into_memory_is_a_sentence(discs, monkeypatch) -> None:
-    monkeypatch.setattr(images, "BUDGET_BYTES", 3 * 80 * 96 * 2)
+    monkeypatch.setattr(images, "BUDGET_BYTES", 3 * 2 * (80 * 96 + 64 * 64))
     with pytest.raises(TrainingError, match="The first 4 of 12 images take"):
-        load_all(load(discs, split="train"))
+        load_all(load(discs, split="train"), size=64)
 
 
 def test_a_line_of_pixels_is_an_image_too(discs) -> None:
     for kind in ("images", "masks"):
         cv2.imwrite(str(discs / kind / "i00.png"), np.zeros((1, 3000), dtype=np.uint8))
-    loaded, failed = load_all(load(discs, split="train"))
+    loaded, failed = load_all(load(discs, split="train"), size=64)
     assert not failed
     assert loaded[0].grey.shape == (1, 640)
 
@@ -95,12 +95,12 @@ def test_an_image_drawn_twice_is_augmented_differently(items, recipe, quick) -> 
 
 
 def test_the_truth_of_one_object_is_where_anything_is(discs) -> None:
-    (item, *_), failed = load_all(load(discs, split="train")[1:])
+    (item, *_), failed = load_all(load(discs, split="train")[1:], size=64)
     assert not failed
     assert item.truth.dtype == np.uint8 and set(np.unique(item.truth)) == {0, 1}
 
 
 def test_reading_images_tells_how_far_it_is(discs) -> None:
     told: list[tuple[str, int, int]] = []
-    load_all(load(discs, split="train"), on_progress=lambda *what: told.append(what))
+    load_all(load(discs, split="train"), size=64, on_progress=lambda *what: told.append(what))
     assert told[0] == ("reading images", 1, 12) and told[-1] == ("reading images", 12, 12)

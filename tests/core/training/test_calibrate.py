@@ -7,9 +7,9 @@ from usassist.core.training.calibrate import fit_logistic, presence_threshold
 def test_the_fit_recovers_what_made_the_labels() -> None:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(20_000, 2)) * 2
-    chance = 1 / (1 + np.exp(-(features @ [1.7, -0.4] - 0.6)))
+    chance = 1 / (1 + np.exp(-(features @ [1.7, 0.4] - 0.6)))
     fitted = fit_logistic(features, (rng.random(20_000) < chance).astype(float), prior=(1.0, 0.0))
-    assert np.allclose(fitted, (1.7, -0.4, -0.6), atol=0.08)
+    assert np.allclose(fitted, (1.7, 0.4, -0.6), atol=0.08)
 
 
 def test_separable_data_stays_finite() -> None:
@@ -27,3 +27,23 @@ def test_a_fraction_is_a_target_too() -> None:
 def test_the_threshold_is_where_keeping_and_emptying_earn_the_same(dice: float) -> None:
     presence = presence_threshold(dice)
     assert np.isclose(presence * dice, 1 - presence)
+
+
+def test_logits_far_from_zero_are_fitted_too() -> None:
+    rng = np.random.default_rng(5)
+    shows = np.arange(200) % 5 > 0
+    witnesses = np.stack([9 + 2.0 * shows + rng.normal(size=200), 14 + 3.0 * shows + rng.normal(size=200)], axis=1)
+    *weights, bias = fit_logistic(witnesses, shows.astype(float), prior=(0.5, 0.5))
+    chance = 1 / (1 + np.exp(-(witnesses @ weights + bias)))
+    assert min(weights) > 0
+    assert ((chance > 0.5) == shows).mean() > 0.9
+
+
+def test_a_witness_never_counts_against_itself() -> None:
+    rng = np.random.default_rng(6)
+    shows = np.arange(80) % 5 > 0
+    good, wrong = 3.0 * shows + rng.normal(size=80), 8 - 4.0 * shows + rng.normal(size=80)
+    weight, other, _ = fit_logistic(np.stack([good, wrong], axis=1), shows.astype(float), prior=(0.5, 0.5))
+    assert weight > 0
+    assert other == 0.0
+    assert fit_logistic(wrong[:, None], shows.astype(float), prior=(1.0,))[0] == 0.0

@@ -128,6 +128,17 @@ def test_the_focal_loss_is_the_published_one() -> None:
     assert plain.tolist() == pytest.approx(bce.tolist())
 
 
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+def test_the_focal_loss_of_sure_answers_has_finite_gradients(gamma: float) -> None:
+    """A power below 1 has an infinite gradient at 0, where every well-learned image ends."""
+    logits = torch.tensor([[20.0, -20.0], [-20.0, 20.0], [0.0, 200.0]], requires_grad=True)
+    classification.class_loss(
+        logits, torch.tensor([0, 0, 1]), ClassifyConfig(loss="focal", gamma=gamma)
+    ).sum().backward()
+    assert logits.grad is not None and bool(logits.grad.isfinite().all())
+    assert logits.grad[1, 0] < -0.9 and logits.grad[1, 1] > 0.9  # what is surely wrong is still pulled back
+
+
 def test_balanced_weights_let_every_class_count_the_same() -> None:
     weights = classification.class_weights(np.array([30, 10]), ClassifyConfig())
     assert (weights * [30, 10]).tolist() == pytest.approx([20, 20])

@@ -5,6 +5,7 @@ import pytest
 
 from usassist.core import paths
 from usassist.core.errors import TrainingError
+from usassist.core.models.config import AdapterConfig, HeadConfig
 from usassist.core.training.config import read_recipe, to_toml
 
 RECIPES = sorted((paths.resources() / "recipes").rglob("*.toml"))
@@ -16,6 +17,20 @@ def test_every_shipped_recipe_reads_and_survives_a_round_trip(recipe, tmp_path) 
     config = read_recipe(recipe)
     (tmp_path / "again.toml").write_text(to_toml(config))
     assert read_recipe(tmp_path / "again.toml") == config
+
+
+def test_a_section_that_was_not_given_is_none_and_stays_so_in_the_runs_own_recipe(tmp_path) -> None:
+    bare = tmp_path / "bare.toml"
+    bare.write_text('name = "bare"\ntitle = "Bare"\n')
+    config = read_recipe(bare)
+    assert config.adapter is None and config.head is None
+    bare.write_text(to_toml(config))
+    assert read_recipe(bare) == config
+    given = read_recipe(bare, overrides=["adapter.kind=lora", "head.kind=pooled"])
+    assert given.adapter == AdapterConfig("lora") and given.head == HeadConfig("pooled")
+    for wrong in ("adapter=3", "adapter.kind=lara", "adapter.rank=8"):
+        with pytest.raises(TrainingError, match="adapter"):
+            read_recipe(bare, overrides=[wrong])
 
 
 def test_overrides_reach_sections_and_keep_types(tmp_path) -> None:

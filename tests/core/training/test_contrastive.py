@@ -80,6 +80,12 @@ def task_of(recipe: Path, data: list[Path], model: object, *overrides: str) -> c
     return contrastive.build(config, model, contrastive.read(data, config), shard=Shard())
 
 
+def test_a_validation_that_is_cut_says_to_how_many_pairs(tiny_recipe, tiny_towers, pairs, said, monkeypatch) -> None:
+    monkeypatch.setattr(contrastive, "_MOST_VALIDATED", 5)
+    task_of(tiny_recipe, pairs, load_model(str(tiny_towers))[0])
+    assert "Validation takes the first 5 of 32 pairs." in said.text
+
+
 def test_N9_N11_32_pairs_find_each_other_after_seconds_and_before_they_did_not(
     tiny_recipe, tiny_towers, pairs, tmp_path
 ) -> None:
@@ -155,6 +161,13 @@ def test_N9_by_default_the_text_tower_does_not_move(tiny_recipe, tiny_towers, pa
     assert all(torch.equal(before[name], one[name]) for name in text)
     assert any(not torch.equal(before[name], one[name]) for name in before if ".visual." in name)
     assert any(not torch.equal(before[name], two[name]) for name in text)
+
+
+def test_N9_a_text_tower_that_is_to_learn_and_is_frozen_is_a_sentence(tiny_recipe, tiny_towers) -> None:
+    config = read_recipe(tiny_recipe, overrides=["contrast.train_text=true", "trainable=adapters"])
+    model, _ = load_model(str(tiny_towers))
+    with pytest.raises(TrainingError, match="lets the text tower learn, but trainable"):
+        contrastive.build(config, model, [], shard=Shard())
 
 
 def test_N9_accumulation_says_what_it_does_to_the_negatives(tiny_recipe, pairs, tmp_path, said) -> None:

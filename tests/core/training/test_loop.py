@@ -157,6 +157,16 @@ def test_what_is_frozen_is_shared_with_the_average_and_stays(config) -> None:
     assert not torch.equal(state.average.head.weight, after["head.weight"])
 
 
+def test_int8_without_a_frozen_block_is_a_sentence_and_else_the_layers_are_counted(config, monkeypatch, caplog) -> None:
+    with pytest.raises(TrainingError, match="int8 is for the frozen transformer blocks"):
+        loop.new_state(ToyModel(), dataclasses.replace(config, precision="int8"))
+    loop.new_state(ToyModel(), dataclasses.replace(config, precision="bf16"))  # autocast serves it
+    monkeypatch.setattr(loop, "lower", lambda *_: 7)
+    with caplog.at_level(logging.INFO, "usassist.core.training.loop"):
+        loop.new_state(ToyModel(), dataclasses.replace(config, precision="int8"))
+    assert "7 frozen layers multiply in int8" in caplog.text
+
+
 def test_a_model_in_which_nothing_may_learn_is_a_sentence(config) -> None:
     model = ToyModel().requires_grad_(requires_grad=False)
     with pytest.raises(TrainingError, match="Nothing in this model may learn"):

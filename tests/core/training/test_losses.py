@@ -123,3 +123,11 @@ def test_losses_of_logits_as_large_as_half_precision_allows_are_finite(gamma: fl
     total.backward()
     assert total.isfinite() and logits.grad is not None and bool(logits.grad.isfinite().all())
     assert F.cross_entropy(logits, index).isfinite()
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("logit", [-20.0, 20.0, -200.0, 200.0])
+def test_the_focal_weight_of_a_sure_answer_has_a_finite_gradient(gamma: float, logit: float) -> None:
+    logits = torch.full((1, 1, 1, 2), logit, requires_grad=True)
+    focal_loss(logits, torch.tensor([[[[0.0, 1.0]]]]), gamma=gamma).backward()
+    assert logits.grad is not None and bool(logits.grad.isfinite().all())

@@ -9,15 +9,18 @@ import torch
 from usassist.core import paths
 from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.data.dataset import load
+from usassist.core.domain import Frame, FrameRef, Prompt
 from usassist.core.errors import TrainingError
 from usassist.core.geometry.cv import cv2
 from usassist.core.metrics.overlap import dice
 from usassist.core.models.build import build_model
 from usassist.core.models.config import AdapterConfig, EncoderConfig, HeadConfig, ModelConfig, PreprocessConfig
+from usassist.core.models.mask_head import Segmentation
 from usassist.core.models.segmenter import Segmenter
 from usassist.core.models.tokens import collect_vocabulary
+from usassist.core.proposers.clip_mona import ClipMonaProposer
 from usassist.core.training import loop, segmentation
-from usassist.core.training.answers import MIDDLE, Answers, answers_of
+from usassist.core.training.answers import MIDDLE, THRESHOLDS, Answers, answers_of
 from usassist.core.training.batches import load_all
 from usassist.core.training.config import TrainConfig, read_recipe
 from usassist.core.training.distributed import Shard
@@ -134,8 +137,8 @@ def test_the_recipe_orders_the_classes_and_may_leave_one_out(recipe, two_objects
     examples = load(two_objects)
     turned = dataclasses.replace(config, classes=("lesion", "cyst"))
     assert segmentation.classes(examples, turned) == ("lesion", "cyst")
-    loaded, _ = load_all(examples, objects=("lesion", "cyst"))
-    plain, _ = load_all(examples, objects=("cyst", "lesion"))
+    loaded, _ = load_all(examples, size=64, objects=("lesion", "cyst"))
+    plain, _ = load_all(examples, size=64, objects=("cyst", "lesion"))
     for one, other in zip(loaded, plain, strict=True):
         assert np.array_equal(one.truth == 1, other.truth == 2)
     assert segmentation.classes(examples, dataclasses.replace(config, classes=("lesion",))) == ()
@@ -191,10 +194,35 @@ def test_the_score_does_not_depend_on_where_the_presence_is_cut(recipe, discs, q
     assert score(shows=~everywhere) == pytest.approx(3.0 / 6)
 
 
+def test_thresholds_are_judged_as_the_engine_applies_them(recipe, two_objects, quick, monkeypatch) -> None:
+    """A pixel of probabilities 0.35 and 0.45 is above a cut of 0.3 for both objects, but is the second one's alone."""
+    config = read_recipe(recipe, overrides=quick)
+    model = _model(config, classes=("cyst", "lesion"))
+    items, _ = load_all(load(two_objects, split="val"), size=64, objects=("cyst", "lesion"))
+    logits = torch.tensor([0.2, 0.35, 0.45]).log()[None, :, None, None]
+
+    def decode(features, _asked=None) -> Segmentation:
+        batch = len(features.embedding)
+        nothing = torch.zeros(batch, 2)
+        return Segmentation(logits.expand(batch, 3, 16, 16), nothing, nothing)
+
+    monkeypatch.setattr(model, "decode", decode)
+    found = answers_of(model, items, config)
+    cut = THRESHOLDS.index(0.3)
+    first, second = found.dice[0::2, cut], found.dice[1::2, cut]
+    assert first.tolist() == (~found.shows[0::2]).astype(float).tolist()  # nothing found: right where nothing is
+    assert ((second > 0) == found.shows[1::2]).all()  # everything found
+    engine = ClipMonaProposer(model, model.config, weights_hash="", threshold=0.3)
+    monkeypatch.setattr(model.config.calibration.__class__, "presence", lambda *_, **__: 1.0)
+    frame = Frame(FrameRef("s", 0), np.zeros((32, 32), np.uint8))
+    masks = [proposal.mask.area for proposal in engine.propose(frame, Prompt("any"))]
+    assert masks == [0, 32 * 32]
+
+
 def test_answers_are_the_dice_of_each_object_at_the_models_size(recipe, two_objects, quick) -> None:
     config = read_recipe(recipe, overrides=quick)
     model = _model(config, classes=("cyst", "lesion"))
-    items, _ = load_all(load(two_objects, split="val"), objects=("cyst", "lesion"))
+    items, _ = load_all(load(two_objects, split="val"), size=64, objects=("cyst", "lesion"))
     found = answers_of(model, items, config)
     assert found.dice.shape == (8, 13) and found.presence.shape == (8,)
     assert found.shows.tolist() == [name in names for names in _shown(items) for name in (1, 2)]
@@ -254,7 +282,7 @@ def test_N13_the_published_recipe_learns_phantoms(phantoms) -> None:
     with torch.inference_mode():
         out = state.average.decode(state.average.encode(torch.zeros(2, 3, 64, 64)))
     assert out.logits.shape == (2, 2, 64, 64)
-    unseen, _ = load_all(load(phantoms, split="test"))
+    unseen, _ = load_all(load(phantoms, split="test"), size=64)
     assert answers_of(state.average, unseen, config).dice[:, MIDDLE].mean() >= 0.9
 
 

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from usassist.core.models.config import AdapterConfig
 from usassist.core.training.config import TrainConfig
 from usassist.core.training.distributed import Shard, gather_with_grad, mean_over_all
 from usassist.core.training.sampling import draw_batches, steps_of
@@ -20,6 +22,7 @@ class ToyModel(nn.Module):
 
     def __init__(self, *, dropout: float = 0.0) -> None:
         super().__init__()
+        self.config = SimpleNamespace(adapter=AdapterConfig())
         # No bias before the normalisation: its gradient is rounding noise, which Adam would make steps of.
         self.encoder = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU())
         self.dropout = nn.Dropout(dropout)

@@ -140,7 +140,7 @@ def _task(config: "TrainConfig") -> "TaskName":
     if config.task:
         return config.task
     heads: dict[str, TaskName] = {"pooled": "classify", "none": "contrast"}
-    return heads.get(config.head.kind, "segment")
+    return heads.get(config.head.kind, "segment") if config.head else "segment"
 
 
 def _clear(folder: Path) -> None:

@@ -175,6 +175,12 @@ def owned_names(model: nn.Module, config: ModelConfig) -> frozenset[str]:
     return frozenset(name for name in names if not name.startswith(_TOWER) or name.startswith(own))
 
 
+def adapter_names(model: nn.Module) -> frozenset[str]:
+    """Return the names in a model's state dict that belong to its adapters."""
+    paths = tuple(f"{path}." for path, module in model.named_modules() if isinstance(module, ADAPTERS))
+    return frozenset(name for name in model.state_dict() if name.startswith(paths))
+
+
 def _learning_paths(model: nn.Module, config: AdapterConfig) -> list[str]:
     """Return the paths of the modules inside the two towers that learn beside a frozen rest."""
     visual = model.get_submodule(f"{_TOWER}visual")

@@ -50,6 +50,19 @@ def log_odds(logits: Tensor) -> Tensor:
     return logits[:, 1:] - torch.stack(rest, dim=1)
 
 
+def uncontested(probability: Tensor) -> Tensor:
+    """Return the probabilities (..., K, h, w) of K objects with 0 wherever another object is likelier.
+
+    What exceeds a threshold of at least 0 is then each object's mask, and no pixel belongs to two; calibration and the
+    engine both decide this way. For one object nothing changes.
+    """
+    if probability.shape[-3] == 1:
+        return probability
+    winner = probability.argmax(-3, keepdim=True)
+    objects = torch.arange(probability.shape[-3], device=probability.device)[:, None, None]
+    return torch.where(winner == objects, probability, 0)
+
+
 class MaskHead(nn.Module):
     """A head for masks of `objects` kinds. Subclasses compute the maps; presence and quality are learned here.
 

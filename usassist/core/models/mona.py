@@ -58,10 +58,12 @@ class Mona(nn.Module):
         normed = F.layer_norm(tokens, self.norm.normalized_shape, scale, shift, self.norm.eps)
         scaled = torch.addcmul(normed, tokens, self.gammax.to(kind))
         reduced = F.linear(scaled, self.down.weight.to(kind), self.down.bias.to(kind))[:, prefix:]
-        # The convolution is small and stays in float32: bfloat16 makes its gradient slow on a CPU.
-        grid = reduced.float().unflatten(1, (height, width)).permute(0, 3, 1, 2)
-        mixed = (self.filtered(grid) + grid).permute(0, 2, 3, 1).flatten(1, 2)
-        mixed = mixed + F.linear(mixed, self.mix.weight.flatten(1), self.mix.bias)
+        # The convolution is small and stays in float32, under autocast too: bfloat16 makes its gradient slow on a CPU,
+        # and has no number between 1 and 1.0078 for a gain.
+        with torch.autocast(tokens.device.type, enabled=False):
+            grid = reduced.float().unflatten(1, (height, width)).permute(0, 3, 1, 2)
+            mixed = (self.filtered(grid) + grid).permute(0, 2, 3, 1).flatten(1, 2)
+            mixed = mixed + F.linear(mixed, self.mix.weight.flatten(1), self.mix.bias)
         hidden = self.dropout(F.gelu(mixed)).to(kind)
         change = F.linear(hidden, self.up.weight.to(kind), self.up.bias.to(kind))
         return tokens + (F.pad(change, (0, 0, prefix, 0)) if prefix else change)

@@ -45,14 +45,15 @@ class FrequencyGain(nn.Module):
     def forward(self, grid: Tensor) -> Tensor:
         """Return the filtered maps (B, channels, h, w) float32; the filter is real, so nothing is shifted."""
         height, width = grid.shape[-2:]
-        spectrum = torch.fft.rfft2(grid.float(), norm="ortho")
-        return torch.fft.irfft2(spectrum * self.response(height, width), s=(height, width), norm="ortho")
+        with torch.autocast(grid.device.type, enabled=False):  # it would round the gains to steps of 1/128
+            spectrum = torch.fft.rfft2(grid.float(), norm="ortho")
+            return torch.fft.irfft2(spectrum * self.response(height, width), s=(height, width), norm="ortho")
 
     def response(self, height: int, width: int) -> Tensor:
         """Return the gains (channels, height, width // 2 + 1) in the order of torch.fft.rfft2."""
         rows = _hats(torch.fft.fftfreq(height, device=self.gain.device))
         cols = _hats(torch.fft.rfftfreq(width, device=self.gain.device))
-        return rows @ self.gain @ cols.T
+        return rows @ self.gain.float() @ cols.T
 
 
 def _hats(frequencies: Tensor) -> Tensor:

@@ -120,15 +120,19 @@ def lower(model: nn.Module, precision: Precision, *, keep: bool = True) -> int:
     if precision == "int8" and next(visual.parameters()).device.type != "cpu":
         raise ModelError("int8 is for CPUs; on this device use bf16.")
     layers = _frozen_layers(visual)
-    for parent, name, layer in layers:
+    count = len(layers)
+    while layers:  # each float32 weight goes before the next copy is made
+        parent, name, layer = layers.pop()
         if isinstance(layer, SelfAttention):
             layer.low = FrozenMatrix(layer.in_proj_weight, precision=precision)
-        else:
-            setattr(parent, name, FrozenLinear(layer, precision=precision))
+            if not keep:
+                layer.in_proj_weight = None  # type: ignore[assignment]
+            continue
+        lowered = FrozenLinear(layer, precision=precision)
+        setattr(parent, name, lowered)
         if not keep:
-            lowered = getattr(parent, name)
-            setattr(lowered, "in_proj_weight" if isinstance(layer, SelfAttention) else "weight", None)
-    return len(layers)
+            lowered.weight = None  # type: ignore[assignment]
+    return count
 
 
 def _frozen_layers(visual: nn.Module) -> list[tuple[nn.Module, str, nn.Linear | SelfAttention]]:

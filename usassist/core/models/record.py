@@ -1,5 +1,6 @@
 """Frozen dataclasses from parsed JSON or TOML: every key known, every value of the type its field declares."""
 
+import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -16,9 +17,9 @@ _SHOWN = 60
 def build_record(part: type[_Part], raw: object, *, where: str, error: type[UsassistError]) -> _Part:
     """Return the dataclass `part` filled from `raw`, sections inside it too.
 
-    Understands bool, int, float (finite), str, Literal, tuples of one kind, mappings and dataclasses. A field whose
-    metadata is `STATED` must be given although it has a default. Raises `error` with a sentence that begins with
-    `where` for unknown and missing keys and for values of another type.
+    Understands bool, int, float (finite), str, Literal, tuples of one kind, mappings and dataclasses, and `X | None`
+    for a part that may be left out. A field whose metadata is `STATED` must be given although it has a default. Raises
+    `error` with a sentence that begins with `where` for unknown and missing keys and for values of another type.
     """
     if not isinstance(raw, Mapping):
         raise error(f"{where} is a section of settings, found the value {_shown(raw)}.")
@@ -47,6 +48,8 @@ def _value(kind: Any, value: object, *, where: str, error: type[UsassistError]) 
     if is_dataclass(kind) and isinstance(kind, type):
         return build_record(kind, value, where=where, error=error)
     origin = get_origin(kind)
+    if origin is types.UnionType:  # X | None: what is given is an X
+        return _value(get_args(kind)[0], value, where=where, error=error)
     if origin is tuple:
         if _is_number(value) and get_args(kind)[0] in (int, float):
             value = (value,)  # one number is a list of one, as older files write it

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from usassist.core.models.build import Model
+    from usassist.core.models.precision import Precision
 
     Shapes = Mapping[str, tuple[int, ...]]
     Check = Callable[[Shapes, Mapping[str, str]], None]
@@ -91,15 +92,18 @@ def find_model(name: str | None) -> ModelInfo:
     return info
 
 
-def load_model(name: str | None, *, device: str = "cpu") -> "tuple[Model, ModelInfo]":
-    """Load a model for inference only, its normalisations folded away.
+def load_model(name: str | None, *, device: str = "cpu", precision: "Precision" = "fp32") -> "tuple[Model, ModelInfo]":
+    """Load a model for inference only: normalisations folded away, LoRA merged, blocks in the precision asked for.
 
-    Raises ModelError, also where a tensor is missing or unexpected.
+    Below "fp32" answers differ a little, and the float32 weights are given away. Raises ModelError, also where a tensor
+    is missing or unexpected.
     """
     from usassist.core.models.build import build_model
     from usassist.core.models.device import resolve
     from usassist.core.models.embedder import freeze_for_inference
     from usassist.core.models.fold import fold_batch_norms
+    from usassist.core.models.lora import merge
+    from usassist.core.models.precision import lower
 
     info = find_model(name)
     if info.config is None:  # find_model refuses damaged models; this is for the type checker and for races
@@ -107,7 +111,10 @@ def load_model(name: str | None, *, device: str = "cpu") -> "tuple[Model, ModelI
     model = build_model(info.config, folder=info.folder)
     fill(model, info.folder / WEIGHTS_FILE)
     fold_batch_norms(model.eval())
-    return freeze_for_inference(model).to(resolve(device)), info
+    merge(model)
+    freeze_for_inference(model).to(resolve(device))
+    lower(model, precision, keep=False)
+    return model, info
 
 
 def fill(model: "Model", weights: Path) -> None:
@@ -183,14 +190,15 @@ def _adapter_words(config: ModelConfig) -> str:
 
 
 def save_model(model: "Model", folder: Path, *, config: ModelConfig, clip_folder: Path | None = None) -> None:
-    """Write `model.json`, fp16 weights and the encoder's own files; each file whole or not at all.
+    """Write `model.json`, the weights and the encoder's own files; each file whole or not at all.
 
-    With a base only the tensors that `adapt.owned_names` lists are written, after a check that the others are still the
-    base's. `clip_folder` is where the open_clip configuration lies if it is not a shipped one. Raises ModelError.
+    The weights are fp16 but for vectors and adapters, which stay float32. With a base only the tensors that
+    `adapt.owned_names` lists are written, all in float32, after a check that the others are still the base's.
+    `clip_folder` is where the open_clip configuration lies if it is not a shipped one. Raises ModelError.
     """
     from safetensors.torch import save
 
-    from usassist.core.models.adapt import owned_names
+    from usassist.core.models.adapt import adapter_names, owned_names
     from usassist.core.models.base import require_unchanged
     from usassist.core.project.atomic import make_folder, write_bytes
 
@@ -199,7 +207,12 @@ def save_model(model: "Model", folder: Path, *, config: ModelConfig, clip_folder
     if config.encoder.base:
         rest = {name: tensor for name, tensor in state.items() if name not in names}
         require_unchanged(rest, config.encoder, beside=folder)
-    tensors = {name: _halved(tensor).cpu().contiguous() for name, tensor in state.items() if name in names}
+    exact = names if config.encoder.base else adapter_names(model)
+    tensors = {
+        name: (tensor if name in exact else _halved(tensor)).cpu().contiguous()
+        for name, tensor in state.items()
+        if name in names
+    }
     data = save(tensors, metadata={_ADAPTER_WORDS: _adapter_words(config)})
     write_bytes(folder / WEIGHTS_FILE, data, error=ModelError)
     write_bytes(folder / CONFIG_FILE, config.to_json().encode(), error=ModelError)
@@ -209,10 +222,13 @@ def save_model(model: "Model", folder: Path, *, config: ModelConfig, clip_folder
 
 
 def _halved(tensor: "Tensor") -> "Tensor":
-    """Return a float32 tensor as float16, unless a value would overflow to infinity there."""
+    """Return a float32 matrix or kernel as float16, unless a value would overflow to infinity there.
+
+    Vectors stay: gains near 1 and scales near 0 are what float16 rounds most visibly, and they are small.
+    """
     import torch
 
-    if tensor.dtype != torch.float32:
+    if tensor.dtype != torch.float32 or tensor.ndim < 2:
         return tensor
     half = tensor.half()
     return half if bool(half.isfinite().all()) else tensor

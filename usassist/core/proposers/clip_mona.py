@@ -12,7 +12,7 @@ import numpy.typing as npt
 from usassist.core.domain import Box, Frame, Mask, Prompt, Proposal
 from usassist.core.errors import ModelError
 from usassist.core.geometry.cv import cv2
-from usassist.core.io.display import to_grey8
+from usassist.core.io.scan import scan_box, scan_grey
 from usassist.core.models.config import ModelConfig, Task
 from usassist.core.models.threads import limit_threads
 from usassist.core.models.token_count import TokenCount
@@ -87,13 +87,15 @@ class ClipMonaProposer:
         """
         import torch
 
+        from usassist.core.models.mask_head import uncontested
+
         started = time.perf_counter()
         model = self._segmenter()
         with torch.inference_mode():
             out = model.decode(self._features(frame), self._asked(model, prompt))
             box = scan_box(frame)
             maps = self._probabilities(out, box)
-        winner = maps.argmax(0) if len(maps) > 1 else None
+        decided = uncontested(torch.from_numpy(maps)).numpy()
         wanted = self._wanted_objects(prompt, len(maps))
         proposals = []
         for index in wanted:
@@ -101,12 +103,11 @@ class ClipMonaProposer:
             found, full = np.zeros(frame.shape, dtype=np.bool_), np.zeros(frame.shape, dtype=np.float32)
             full[box.slices] = maps[index]
             if presence >= self._calibration.presence_threshold:
-                mask = maps[index] > self._threshold
-                found[box.slices] = mask if winner is None else mask & (winner == index)
+                found[box.slices] = decided[index] > self._threshold
             proposals.append(
                 Proposal(
                     frame_key=frame.ref.key,
-                    label_id=prompt.label_id if winner is None else self._config.classes[index],
+                    label_id=prompt.label_id if len(maps) == 1 else self._config.classes[index],
                     mask=Mask.from_array(found),
                     presence=presence,
                     quality=quality,
@@ -183,8 +184,7 @@ class ClipMonaProposer:
         from usassist.core.models.preprocess import resize_grey, to_tensor
 
         preprocess = self._config.preprocess
-        grey = to_grey8(frame)[scan_box(frame).slices]
-        image = to_tensor([resize_grey(np.ascontiguousarray(grey), preprocess.size)], preprocess)
+        image = to_tensor([resize_grey(scan_grey(frame), preprocess.size)], preprocess)
         return image.to(self._model.encoder.device)
 
     def _asked(self, model: "Segmenter", prompt: Prompt) -> "Tensor | None":
@@ -257,18 +257,6 @@ class ClipMonaProposer:
     def _confidence(self, out: "Segmentation", index: int) -> tuple[float, float]:
         presence, peak, quality = (float(v.reshape(-1)[index]) for v in (out.presence, out.peak, out.quality))
         return self._calibration.presence(presence, peak=peak), self._calibration.quality(quality)
-
-
-def scan_box(frame: Frame) -> Box:
-    """Return the box an engine looks at: the largest region of tissue (B-mode, colour, detected), else all of it."""
-    whole = Box(0, 0, *frame.shape)
-    boxes = [
-        region.box.intersection(whole)
-        for region in frame.regions
-        if region.kind in ("b_mode", "sector", "colour_doppler")
-    ]
-    usable = [box for box in boxes if not box.is_empty]
-    return max(usable, key=lambda box: box.height * box.width) if usable else whole
 
 
 def _remembered(memory: OrderedDict[_Key, _Value], key: _Key, make: Callable[[], _Value], *, most: int) -> _Value:

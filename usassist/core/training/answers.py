@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from usassist.core.models.mask_head import uncontested
 from usassist.core.models.segmenter import Segmenter
 from usassist.core.training.batches import Loaded, eval_batches
 from usassist.core.training.config import TrainConfig
@@ -42,7 +43,7 @@ def answers_of(model: Segmenter, items: Sequence[Loaded], config: TrainConfig) -
     for images, truth in eval_batches(items, config):
         out = model.decode(model.encode(images.to(model.encoder.device, memory_format=torch.channels_last)))
         logits = F.interpolate(out.logits.float(), size=truth.shape[-2:], mode="bilinear", align_corners=False)
-        probability = replace(out, logits=logits).probability().flatten(2).flatten(0, 1)
+        probability = uncontested(replace(out, logits=logits).probability()).flatten(2).flatten(0, 1)
         shown = per_object(truth.to(probability.device), objects=objects).flatten(2).flatten(0, 1)
         dice.append(torch.stack([hard_dice(probability, shown, threshold=cut) for cut in THRESHOLDS], dim=1).cpu())
         shows.append(shown.any(1).cpu())

@@ -11,9 +11,11 @@ from torch import Tensor
 
 from usassist.core.captions.vocabulary import Vocabulary
 from usassist.core.data.augment import augment
-from usassist.core.data.dataset import Example, open_frames
+from usassist.core.data.dataset import Example
+from usassist.core.data.frames import read_frames
 from usassist.core.errors import TrainingError, UsassistError
 from usassist.core.geometry.cv import cv2
+from usassist.core.io.scan import scan_box, scan_grey
 from usassist.core.models.preprocess import resize_grey, to_tensor
 from usassist.core.training.config import TrainConfig
 from usassist.core.training.distances import signed_distances
@@ -27,11 +29,21 @@ Index = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Loaded:
-    """One example held in memory: HxW uint8 grey, HxW uint8 truth (0 background, else the object's number from 1)."""
+    """One example held in memory: its scan, uint8 grey and truth (0 background, else the object's number from 1).
+
+    `grey` and `truth` are HxW, to be augmented. `view` and `view_truth` are SxS: what the engine makes of the same
+    frame, and the truth there.
+    """
 
     example: Example
     grey: npt.NDArray[np.uint8]
     truth: Index
+    view: npt.NDArray[np.uint8]
+    view_truth: Index
+
+    @property
+    def nbytes(self) -> int:
+        return self.grey.nbytes + self.truth.nbytes + self.view.nbytes + self.view_truth.nbytes
 
 
 @dataclass(frozen=True)
@@ -52,26 +64,33 @@ class Batch:
 
 
 def load_all(
-    examples: Sequence[Example], *, objects: Sequence[str] = (), on_progress: OnProgress | None = None
+    examples: Sequence[Example], *, size: int, objects: Sequence[str] = (), on_progress: OnProgress | None = None
 ) -> tuple[list[Loaded], list[str]]:
-    """Decode every example; returns what could be read and, for the rest, one reason each.
+    """Decode every example for a model of size x size; returns what could be read and, for the rest, one reason each.
 
     With `objects` the truth tells these apart and takes any other for background; without, it says where anything is.
-    All of it stays in memory, at most 0.8 MB an image (640 x 640 grey and truth); what takes more than 8 GB together
-    raises TrainingError before the machine starts to swap.
+    All of it stays in memory, for a model of 224 at most 0.9 MB an image (640 x 640 grey and truth, and their views);
+    what takes more than 8 GB together raises TrainingError before the machine starts to swap.
     """
     loaded: list[Loaded] = []
     failed: list[str] = []
     held = 0
-    frames = open_frames(examples, on_error=lambda example, error: failed.append(f"{example.key}: {error}"))
-    for example, grey in frames:
+    frames = read_frames(examples, on_error=lambda example, error: failed.append(f"{example.key}: {error}"))
+    for example, frame in frames:
         try:
-            truth = _read_truth(example, (grey.shape[0], grey.shape[1]), objects)
+            truth = _read_truth(example, frame.shape, objects)[scan_box(frame).slices]
         except UsassistError as error:
             failed.append(f"{example.key}: {error}")
             continue
-        item = Loaded(example, shrunk(grey), shrunk(truth, nearest=True))
-        held += item.grey.nbytes + item.truth.nbytes
+        grey = scan_grey(frame)
+        item = Loaded(
+            example,
+            grey=shrunk(grey, size=size),
+            truth=shrunk(truth, size=size, nearest=True),
+            view=resize_grey(grey, size),
+            view_truth=_resize_truth(truth, size),
+        )
+        held += item.nbytes
         require_room(held, images=len(loaded) + 1, total=len(examples))
         loaded.append(item)
         if on_progress is not None:
@@ -84,6 +103,11 @@ def _read_truth(example: Example, shape: tuple[int, int], objects: Sequence[str]
         return example.read_truth(shape).astype(np.uint8)
     numbers = [0, *(objects.index(name) + 1 if name in objects else 0 for name in example.objects)]
     return np.array(numbers, dtype=np.uint8)[example.read_classes(shape)]
+
+
+def _resize_truth(truth: Index, size: int) -> Index:
+    resized = cv2.resize(np.ascontiguousarray(truth), (size, size), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(resized, dtype=np.uint8)
 
 
 class TrainBatches:
@@ -173,10 +197,8 @@ class TrainBatches:
 def eval_batches(
     items: Sequence[Loaded], config: TrainConfig, *, batch_size: int = 16
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield images (B, 3, S, S) and truth (B, S, S) uint8 without augmentation, resampled to the model's size."""
-    size = config.preprocess.size
+    """Yield images (B, 3, S, S) and truth (B, S, S) uint8 without augmentation, as the engine sees them."""
     for start in range(0, len(items), batch_size):
         chunk = items[start : start + batch_size]
-        images = to_tensor([resize_grey(item.grey, size) for item in chunk], config.preprocess)
-        masks = [cv2.resize(item.truth, (size, size), interpolation=cv2.INTER_NEAREST) for item in chunk]
-        yield images, torch.from_numpy(np.stack(masks))
+        images = to_tensor([item.view for item in chunk], config.preprocess)
+        yield images, torch.from_numpy(np.stack([item.view_truth for item in chunk]))

@@ -41,6 +41,11 @@ def calibrate(
     )
 
 
+_BIAS_PULL = 0.01
+_MOST_STEPS = 200
+_LEAST_STEP = 1e-9
+
+
 def presence_threshold(dice: float) -> float:
     """Return the presence above which keeping a mask has the higher expected Dice.
 
@@ -53,21 +58,44 @@ def presence_threshold(dice: float) -> float:
     return 1 / (1 + dice)
 
 
-def fit_logistic(features: Floats, target: Floats, *, prior: tuple[float, ...], steps: int = 50) -> tuple[float, ...]:
-    """Fit target ~ sigmoid(features @ weights + bias) by Newton's method; returns the K weights, then the bias.
+def fit_logistic(features: Floats, target: Floats, *, prior: tuple[float, ...]) -> tuple[float, ...]:
+    """Fit target ~ sigmoid(features @ weights + bias); returns the K weights, none below 0, then the bias.
 
-    `features` (N, K), `target` (N,) 0 to 1 (a Dice works too). A weak prior pulls the weights towards `prior` and the
-    bias towards 0, which keeps separable data finite.
+    `features` (N, K), `target` (N,) 0 to 1 (a Dice works too). A weak prior pulls the weights towards `prior`, which
+    keeps separable data finite. A witness that would count against itself is left out: with a few images of one kind
+    that is noise, and a model that answers the less the surer it is would hide every finding.
     """
-    towards = np.array([*prior, 0.0])
-    weights = towards.copy()
-    design = np.concatenate([features, np.ones((len(features), 1))], axis=1)
-    for _ in range(steps):
-        p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
-        gradient = design.T @ (p - target) + (weights - towards)
-        hessian = (design * (p * (1 - p))[:, None]).T @ design + np.eye(len(weights))
+    used = list(range(features.shape[1]))
+    while True:
+        weights, bias = _logistic(features[:, used], target, towards=np.array([prior[index] for index in used]))
+        against = [index for index, weight in zip(used, weights, strict=True) if weight < 0]
+        if not against:
+            found = dict(zip(used, weights.tolist(), strict=True))
+            return (*(found.get(index, 0.0) for index in range(features.shape[1])), bias)
+        used = [index for index in used if index not in against]
+
+
+def _logistic(features: Floats, target: Floats, *, towards: Floats) -> tuple[Floats, float]:
+    """Return the weights and the bias by Newton's method with halved steps: the cost never rises, so it converges."""
+    centre = features.mean(axis=0)  # else the prior on the bias would be one on where the logits lie
+    design = np.concatenate([features - centre, np.ones((len(features), 1))], axis=1)
+    aim = np.append(towards, 0.0)
+    pull = np.append(np.ones(len(towards)), _BIAS_PULL)
+
+    def cost(weights: Floats) -> float:
+        logits = design @ weights
+        return float((np.logaddexp(0, logits) - target * logits).sum() + 0.5 * (pull * (weights - aim) ** 2).sum())
+
+    weights = aim.copy()
+    for _ in range(_MOST_STEPS):
+        p = 0.5 * (1 + np.tanh(design @ weights / 2))
+        gradient = design.T @ (p - target) + pull * (weights - aim)
+        hessian = (design * (p * (1 - p))[:, None]).T @ design + np.diag(pull)
         move = np.linalg.solve(hessian, gradient)
-        weights = weights - np.clip(move, -2, 2)
-        if np.abs(move).max() < 1e-9:
+        step = 1.0
+        while step > _LEAST_STEP and cost(weights - step * move) > cost(weights):
+            step /= 2
+        weights = weights - step * move
+        if np.abs(step * move).max() < _LEAST_STEP:
             break
-    return tuple(float(weight) for weight in weights)
+    return weights[:-1], float(weights[-1] - centre @ weights[:-1])

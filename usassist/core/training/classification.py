@@ -30,6 +30,7 @@ from usassist.core.models.config import Task as ModelTask
 from usassist.core.training.config import ClassifyConfig, TrainConfig
 from usassist.core.training.distributed import Shard, mean_over_all
 from usassist.core.training.images import ImageBatches, Picture, eval_images, read_pictures
+from usassist.core.training.losses import focal_weight
 from usassist.core.training.task import OnProgress, Task
 
 logger = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class Classification(Task[LabelBatch]):
         self._names = model.config.classes
         self._shard = shard
         wanted = [e for e in examples if e.split in ("train", "val") and e.class_name in self._names]
-        pictures, self.failed = read_pictures(wanted, on_progress=on_progress)
+        pictures, self.failed = read_pictures(wanted, size=config.preprocess.size, on_progress=on_progress)
         self._train = [picture for picture in pictures if picture.example.split == "train"]
         self._val = [picture for picture in pictures if picture.example.split == "val"]
         self._labels = self._numbers(self._train)
@@ -178,8 +179,7 @@ def class_loss(logits: Tensor, labels: Tensor, settings: ClassifyConfig) -> Tens
         return F.cross_entropy(logits, labels, label_smoothing=settings.smoothing, reduction="none")
     target = F.one_hot(labels, logits.shape[1]).to(logits.dtype)
     entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    # exp(-entropy) is the probability given to the truth of each class.
-    return ((1 - torch.exp(-entropy)) ** settings.gamma * entropy).sum(1)
+    return (focal_weight(entropy, gamma=settings.gamma) * entropy).sum(1)
 
 
 def class_weights(images_of_class: npt.NDArray[np.int64], settings: ClassifyConfig) -> npt.NDArray[np.float64]:

@@ -140,8 +140,10 @@ class TrainConfig:
     are the objects of index masks or the classes to tell apart, in this order; empty takes them from the data.
     `batch_size` counts the images of one batch over all processes; `accumulate` batches make one step. `warmup` is the
     share of all steps. `patience` counts validations without a better score (0: never stop early), `validate_every`
-    epochs. `threads` 0 leaves torch's number. `precision` is what large products are computed in while training; int8
-    is for frozen blocks on a CPU.
+    epochs. `trunk_lr` is the rate of the weights that start trained: the towers where there is a base or `start_from`,
+    else the image trunk's stages. `threads` 0 leaves torch's number. `precision` is what large products are computed in
+    while training; int8 is for frozen blocks on a CPU. `adapter` and `head` are None where the recipe has no such
+    section: they are then those of the model it goes on from, else the defaults.
     """
 
     name: str
@@ -170,8 +172,8 @@ class TrainConfig:
     tensorboard: bool = False
     start_from: str = ""
     encoder: EncoderRecipe = field(default_factory=EncoderRecipe)
-    adapter: AdapterConfig = field(default_factory=AdapterConfig)
-    head: HeadConfig = field(default_factory=HeadConfig)
+    adapter: AdapterConfig | None = None
+    head: HeadConfig | None = None
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossConfig = field(default_factory=LossConfig)
@@ -260,14 +262,17 @@ def _apply(raw: dict[str, Any], override: str) -> None:
 
 
 def to_toml(config: TrainConfig) -> str:
-    """Return the recipe as TOML, every key written out, so a run says what it was even when defaults change."""
+    """Return the recipe as TOML, every key written out, so a run says what it was even when defaults change.
+
+    A section that the recipe left to the model it goes on from is left out again.
+    """
     lines: list[str] = []
     sections: list[tuple[str, Any]] = []
     for f in fields(config):
         value = getattr(config, f.name)
         if is_dataclass(value):
             sections.append((f.name, value))
-        else:
+        elif value is not None:
             lines.append(f"{f.name} = {_literal(value)}")
     for name, section in sections:
         lines += ["", f"[{name}]", *(f"{f.name} = {_literal(getattr(section, f.name))}" for f in fields(section))]

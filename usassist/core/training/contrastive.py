@@ -84,9 +84,18 @@ def build(
     shard: Shard,
     on_progress: OnProgress | None = None,
 ) -> "Contrastive":
-    """Return the task. Raises TrainingError for a model without towers and for too few captions to compare."""
+    """Return the task.
+
+    Raises TrainingError for a model without towers, for a text tower that is to learn and is frozen, and for too few
+    captions to compare.
+    """
     if not isinstance(model, ClipModel):
         raise TrainingError(f"A {type(model).__name__} has no text tower; contrastive training needs a pair of towers.")
+    if config.contrast.train_text and config.trainable == "adapters":
+        raise TrainingError(
+            'contrast.train_text lets the text tower learn, but trainable = "adapters" freezes it; set trainable = '
+            '"all" (with start_from, not encoder.base), or contrast.train_text = false.'
+        )
     return Contrastive(model, config, examples, shard=shard, on_progress=on_progress)
 
 
@@ -110,9 +119,12 @@ class Contrastive(Task[PairBatch]):
         bare = sum(example.split in ("train", "val") for example in examples) - len(wanted)
         if bare:
             logger.warning("%d images have no caption, nor a class that the vocabulary describes; left out.", bare)
-        pictures, self.failed = read_pictures(wanted, on_progress=on_progress)
+        pictures, self.failed = read_pictures(wanted, size=config.preprocess.size, on_progress=on_progress)
         self._train = [picture for picture in pictures if picture.example.split == "train"]
-        self._val = [picture for picture in pictures if picture.example.split == "val"][:_MOST_VALIDATED]
+        val = [picture for picture in pictures if picture.example.split == "val"]
+        if len(val) > _MOST_VALIDATED:
+            logger.warning("Validation takes the first %d of %d pairs.", _MOST_VALIDATED, len(val))
+        self._val = val[:_MOST_VALIDATED]
         self._texts = list(dict.fromkeys(text for picture in pictures for text in self._of(picture).texts))
         self._number = {text: number for number, text in enumerate(self._texts)}
         meanings = dict.fromkeys(self._of(picture).meaning for picture in (*self._train, *self._val))

@@ -9,9 +9,11 @@ import numpy.typing as npt
 from torch import Tensor
 
 from usassist.core.data.augment import augment
-from usassist.core.data.dataset import Example, open_frames
+from usassist.core.data.dataset import Example
+from usassist.core.data.frames import read_frames
 from usassist.core.errors import TrainingError
 from usassist.core.geometry.cv import cv2
+from usassist.core.io.scan import scan_grey
 from usassist.core.models.preprocess import resize_grey, to_tensor
 from usassist.core.training.config import TrainConfig
 from usassist.core.training.distributed import Shard
@@ -27,42 +29,43 @@ _EVAL_BATCH = 32
 
 @dataclass(frozen=True)
 class Picture:
-    """One example and its image, HxW uint8 grey, at most 640 pixels long."""
+    """One example: `grey` HxW uint8, to be augmented; `view` SxS uint8, what the engine makes of the same frame."""
 
     example: Example
     grey: Grey
+    view: Grey
 
 
 def read_pictures(
-    examples: Sequence[Example], *, on_progress: OnProgress | None = None
+    examples: Sequence[Example], *, size: int, on_progress: OnProgress | None = None
 ) -> tuple[list[Picture], list[str]]:
-    """Decode every example's image; returns what could be read and, for the rest, one reason each.
+    """Decode every example's scan, for a model of size x size; returns them and one reason for each that failed.
 
     Raises TrainingError for more than 8 GB of images, before the machine starts to swap.
     """
     pictures: list[Picture] = []
     failed: list[str] = []
     held = 0
-    frames = open_frames(examples, on_error=lambda example, error: failed.append(f"{example.key}: {error}"))
-    for example, grey in frames:
-        pictures.append(Picture(example, shrunk(grey)))
-        held += pictures[-1].grey.nbytes
+    frames = read_frames(examples, on_error=lambda example, error: failed.append(f"{example.key}: {error}"))
+    for example, frame in frames:
+        grey = scan_grey(frame)
+        pictures.append(Picture(example, shrunk(grey, size=size), resize_grey(grey, size)))
+        held += pictures[-1].grey.nbytes + pictures[-1].view.nbytes
         require_room(held, images=len(pictures), total=len(examples))
         if on_progress is not None:
             on_progress("reading images", len(pictures) + len(failed), len(examples))
     return pictures, failed
 
 
-def shrunk(image: Grey, *, nearest: bool = False) -> Grey:
-    """Return an HxW uint8 image smaller where it is longer than 640 pixels, a mask by its nearest values.
+def shrunk(image: Grey, *, size: int, nearest: bool = False) -> Grey:
+    """Return a copy of an HxW uint8 image, at most 640 pixels or twice the model's size long; a mask by nearest values.
 
-    Augmentation samples at the model's size anyway.
+    For augmentation alone: shrinking twice is smoother than the engine's once, so validation has its own view.
     """
-
-    longest = max(image.shape)
-    if longest <= _LONGEST_SIDE:
-        return image
-    rows, cols = (max(1, round(side * _LONGEST_SIDE / longest)) for side in image.shape)
+    longest, most = max(image.shape), max(_LONGEST_SIDE, 2 * size)
+    if longest <= most:
+        return image.copy()  # not a part of a whole cine, which it would keep in memory
+    rows, cols = (max(1, round(side * most / longest)) for side in image.shape)
     how = cv2.INTER_NEAREST if nearest else cv2.INTER_AREA
     return np.asarray(cv2.resize(image, (cols, rows), interpolation=how), dtype=np.uint8)
 
@@ -120,4 +123,4 @@ def eval_images(pictures: Sequence[Picture], config: TrainConfig) -> Iterator[Te
     """Yield all images in order, without augmentation, in batches (B, 3, S, S)."""
     for start in range(0, len(pictures), _EVAL_BATCH):
         chunk = pictures[start : start + _EVAL_BATCH]
-        yield to_tensor([resize_grey(item.grey, config.preprocess.size) for item in chunk], config.preprocess)
+        yield to_tensor([item.view for item in chunk], config.preprocess)

@@ -61,28 +61,58 @@ class EpochReport:
 
 
 def new_state(model: ModelT, config: TrainConfig) -> TrainState[ModelT]:
-    """Prepare the optimiser and the moving average for a model that lies on its device."""
-    adapt.select_trainable(model, config.adapter, trainable=config.trainable)
+    """Prepare the optimiser and the moving average for a model that lies on its device.
+
+    Raises TrainingError where nothing may learn, or where int8 is asked for and no block is frozen.
+    """
+    # By what the model has: a recipe may leave its adapter to the model it goes on from.
+    description: Any = model.config
+    adapt.select_trainable(model, description.adapter, trainable=config.trainable)
     # What is frozen never moves, so the average shares it: half the memory of a large backbone.
     frozen = {id(p): p for p in model.parameters() if not p.requires_grad}
     average = copy.deepcopy(model, frozen).eval().requires_grad_(requires_grad=False)
     # After the copy: what is validated and saved computes in float32, as at work.
-    lower(model, config.precision)
+    _lower(model, config)
     beta1, beta2 = config.betas
     return TrainState(model, average, torch.optim.AdamW(parameter_groups(model, config), betas=(beta1, beta2)))
 
 
+def _lower(model: nn.Module, config: TrainConfig) -> None:
+    lowered = lower(model, config.precision)
+    if lowered:
+        logger.info("%d frozen layers multiply in %s.", lowered, config.precision)
+    elif config.precision == "int8":
+        raise TrainingError(
+            "precision = int8 is for the frozen transformer blocks of an image tower, and this model has none; set "
+            'trainable = "adapters" on a ViT, or precision = "fp32" or "bf16".'
+        )
+
+
 def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
-    """Split parameters by learning rate (pretrained stages apart) and by weight decay (none on vectors)."""
+    """Split parameters by learning rate (what starts trained apart) and by weight decay (none on vectors)."""
+    trained = _trained(model, config)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            lr = config.trunk_lr if ".stages." in name and ".adapter." not in name else config.lr
+            lr = config.trunk_lr if name in trained else config.lr
             decay = 0.0 if parameter.ndim < 2 else config.weight_decay
             groups.setdefault((lr, decay), []).append(parameter)
     if not groups:
         raise TrainingError('Nothing in this model may learn; set trainable = "all", or choose an adapter or a head.')
     return [{"params": p, "lr": lr, "peak_lr": lr, "weight_decay": decay} for (lr, decay), p in groups.items()]
+
+
+def _trained(model: nn.Module, config: TrainConfig) -> frozenset[str]:
+    """Return the names of the parameters that start trained, adapters never among them.
+
+    On a base, or going on from a model, those are the towers; else the stages of the trunk, which ImageNet may have
+    taught: what lies between them starts random.
+    """
+    adapters = tuple(f"{path}." for path, module in model.named_modules() if isinstance(module, adapt.ADAPTERS))
+    names = [name for name, _ in model.named_parameters() if not name.startswith(adapters)]
+    if config.start_from or config.encoder.base:
+        return frozenset(name for name in names if name.startswith("encoder.clip."))
+    return frozenset(name for name in names if ".stages." in name)
 
 
 def lr_factor(step: int, total: int, warmup: float) -> float:

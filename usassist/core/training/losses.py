@@ -60,8 +60,13 @@ def focal_loss(logits: Tensor, truth: Tensor, *, gamma: float) -> Tensor:
         entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
     else:
         entropy = F.cross_entropy(logits, truth, reduction="none")
-    # exp(-entropy) is the probability of the truth; 1 - it may round below 0, whose power has no gradient.
-    return mean_over_all(entropy * (-torch.expm1(-entropy)).clamp_min(1e-8) ** gamma)
+    return mean_over_all(entropy * focal_weight(entropy, gamma=gamma))
+
+
+def focal_weight(entropy: Tensor, *, gamma: float) -> Tensor:
+    """Return (1 - probability of the truth) ** gamma from the cross entropy -log of that probability."""
+    # At 0 a power below 1 has an infinite gradient, and 1 - exp(-entropy) would round to 0 early.
+    return (-torch.expm1(-entropy)).clamp_min(1e-8) ** gamma
 
 
 def boundary_loss(probability: Tensor, distances: Tensor) -> Tensor:

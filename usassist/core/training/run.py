@@ -250,8 +250,8 @@ class _Run:
 
 def _without_paths(config: TrainConfig) -> TrainConfig:
     """Name the models that a recipe starts from instead of saying where they lay; a run knows them by their hash."""
-    encoder = dataclasses.replace(config.encoder, base=Path(config.encoder.base).name)
-    return dataclasses.replace(config, start_from=Path(config.start_from).name, encoder=encoder)
+    base, start = ((Path(place).name or place) for place in (config.encoder.base, config.start_from))
+    return dataclasses.replace(config, start_from=start, encoder=dataclasses.replace(config.encoder, base=base))
 
 
 @contextlib.contextmanager

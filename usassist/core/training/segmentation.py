@@ -104,7 +104,9 @@ class SegmentTask(Task[Batch]):
         # Several classes are chosen by channel, not by asking for one.
         self._prompted = model.head.is_conditioned and self._objects == 1
         used = [example for example in examples if example.split in ("train", "val")]
-        loaded, self.failed = load_all(used, objects=model.config.classes, on_progress=on_progress)
+        loaded, self.failed = load_all(
+            used, size=config.preprocess.size, objects=model.config.classes, on_progress=on_progress
+        )
         for reason in self.failed:
             logger.warning("Left out: %s", reason)
         self._train = [item for item in loaded if item.example.split == "train"]

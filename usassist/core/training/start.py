@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -16,13 +16,27 @@ from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.errors import TrainingError
 from usassist.core.models.base import fit_positions
 from usassist.core.models.build import Model, build_model
-from usassist.core.models.config import WEIGHTS_FILE, EncoderConfig, HeadConfig, ModelConfig
+from usassist.core.models.config import WEIGHTS_FILE, AdapterConfig, EncoderConfig, HeadConfig, ModelConfig
 from usassist.core.models.config import Task as ModelTask
 from usassist.core.models.tokens import bpe_ids, collect_vocabulary
 from usassist.core.models.weights import ModelInfo, fill, find_model
 from usassist.core.training.config import TrainConfig
 
 _VOCABULARY_ROOM = 1700
+# What the weights of an adapter or a head were trained for, by kind; dropout is not: the recipe may choose it.
+_MADE_OF: dict[str, tuple[str, ...]] = {
+    "mona": ("placement", "variant", "shared", "bottleneck", "layers"),
+    "lora": ("rank", "alpha", "layers"),
+    "full": ("layers",),
+    "film_skip": ("widths",),
+    "unet": ("widths",),
+    "pyramid": ("width", "fusion"),
+    "clipseg": ("width", "refined"),
+    "pooled": ("width", "fusion", "hidden"),
+}
+
+
+_Part = TypeVar("_Part", AdapterConfig, HeadConfig)
 
 
 @dataclass(frozen=True)
@@ -89,8 +103,9 @@ def describe_model(
 
     It goes on from a model of the same task as it is (towers, adapters, head), from one of another task with the same
     towers and adapters under the recipe's head. What images look like in training is always what the recipe says, their
-    size too.
-    Raises TrainingError where the classes are not those of the model it goes on from.
+    size too, and so is dropout.
+    Raises TrainingError where the classes are not those of the model it goes on from, or where the recipe asks for
+    another adapter, or for the same task another head, than that model's.
     """
     fresh = ModelConfig(
         name=config.name,
@@ -98,8 +113,8 @@ def describe_model(
         encoder=_encoder(config, start.base, captions),
         task=task,
         classes=classes,
-        adapter=config.adapter,
-        head=config.head if task != "embed" else HeadConfig(kind="none"),
+        adapter=config.adapter or AdapterConfig(),
+        head=(config.head or HeadConfig()) if task != "embed" else HeadConfig(kind="none"),
         preprocess=config.preprocess,
         target=config.target,
         provenance=provenance,
@@ -107,23 +122,58 @@ def describe_model(
     if start.model is None:
         return fresh
     before = _config_of(start.model)
+    adapter = _gone_on_from(config.adapter, before.adapter, section="adapter", name=start.model.name)
     if before.task != task:
         encoder = dataclasses.replace(before.encoder, taps=config.encoder.taps)
-        return dataclasses.replace(fresh, encoder=encoder, adapter=before.adapter)
+        return dataclasses.replace(fresh, encoder=encoder, adapter=adapter)
     if before.classes != classes:
         raise TrainingError(
             f"The model {start.model.name!r} to start from tells apart {_listed(before.classes)}, the data "
             f"{_listed(classes)}; start without it, or give data of the same classes (in the order of the recipe's "
             f"`classes`)."
         )
+    head = before.head
+    if task != "embed":
+        head = _gone_on_from(config.head, before.head, section="head", name=start.model.name)
     return dataclasses.replace(
         before,
+        adapter=adapter,
+        head=head,
         name=config.name,
         title=config.title,
         target=config.target,
         preprocess=config.preprocess,
         provenance=provenance,
     )
+
+
+def _gone_on_from(given: _Part | None, before: _Part, *, section: str, name: str) -> _Part:
+    """Return the part of the model that a run goes on from, with the recipe's dropout.
+
+    Raises TrainingError where the recipe gives another one: its weights would have no place.
+    """
+    if given is None:
+        return before
+    wanted, found = _in_words(given), _in_words(before)
+    if wanted != found:
+        raise TrainingError(
+            f"The recipe's [{section}] asks for {wanted}, but the model {name!r} to start from has {found}. Give the "
+            f"same in [{section}], or leave the section out to take what that model has; for another one do not start "
+            f"from it (towers without adapters can be the encoder.base)."
+        )
+    return dataclasses.replace(before, dropout=given.dropout)
+
+
+def _in_words(part: AdapterConfig | HeadConfig) -> str:
+    """Return an adapter or a head by its kind and what matters for that kind.
+
+    >>> _in_words(AdapterConfig(kind="lora", rank=4))
+    'lora (rank 4, alpha 32.0)'
+    """
+    keys = [key for key in _MADE_OF.get(part.kind, ()) if key != "shared" or getattr(part, "placement", "") == "both"]
+    values = [(key, list(value) if isinstance(value := getattr(part, key), tuple) else value) for key in keys]
+    said = ", ".join(f"{key} {value}" for key, value in values if value != [])
+    return f"{part.kind} ({said})" if said else part.kind
 
 
 def first_model(description: ModelConfig, config: TrainConfig, start: Start) -> Model:

@@ -1,0 +1,126 @@
+"""What a recipe asks for and what the model has that it goes on from."""
+
+import dataclasses
+import doctest
+import itertools
+from pathlib import Path
+
+import pytest
+
+from usassist.core import paths
+from usassist.core.errors import TrainingError
+from usassist.core.models.build import build_model
+from usassist.core.models.config import AdapterConfig, HeadConfig, ModelConfig
+from usassist.core.models.config import Task as ModelTask
+from usassist.core.models.weights import ModelInfo, find_model
+from usassist.core.training import loop, start
+from usassist.core.training.config import TrainConfig, read_recipe
+from usassist.core.training.start import Start, describe_model
+
+RECIPES = paths.resources() / "recipes"
+SHIPPED = "usassist-us"
+
+
+def _described(config: TrainConfig, info: ModelInfo, *, task: ModelTask = "segment") -> ModelConfig:
+    return describe_model(config, Start(model=info), task=task, classes=(), captions=(), provenance={})
+
+
+def _recipe(*overrides: str, name: str = "usassist-us-refine.toml") -> TrainConfig:
+    return read_recipe(RECIPES / name, overrides=[f"start_from={SHIPPED}", *overrides])
+
+
+def test_examples_in_docstrings() -> None:
+    assert doctest.testmod(start).failed == 0
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "adapter.kind=lora",
+        "adapter.kind=full",
+        "adapter.kind=none",
+        "adapter.variant=hybrid",
+        "adapter.placement=stages",
+        "adapter.placement=both",
+        "adapter.bottleneck=32",
+        "adapter.layers=[0]",
+    ],
+)
+@pytest.mark.parametrize("task", ["segment", "classify", "embed"])
+def test_P_N7_another_adapter_than_that_of_the_start_is_a_sentence_that_names_both(task, override: str) -> None:
+    with pytest.raises(
+        TrainingError, match=r"\[adapter\] asks for .* 'usassist-us' to start from has mona \(placement end"
+    ):
+        _described(_recipe(override), find_model(SHIPPED), task=task)
+
+
+@pytest.mark.parametrize("override", ["head.kind=unet", "head.widths=[8, 8]"])
+def test_another_head_than_that_of_the_start_is_a_sentence_for_the_same_task(override: str) -> None:
+    with pytest.raises(TrainingError, match=r"\[head\] asks for .* has film_skip \(widths \[96, 64, 48, 32\]\)"):
+        _described(_recipe(override), find_model(SHIPPED))
+
+
+def test_another_task_has_the_recipes_head_on_the_adapters_of_the_start() -> None:
+    found = _described(_recipe(name="classify-breast.toml"), find_model(SHIPPED), task="classify")
+    assert (found.adapter, found.head.kind) == (AdapterConfig("mona"), "pooled")
+
+
+@pytest.mark.parametrize("name", ["usassist-us-refine.toml", "usassist-adapt.toml"])
+def test_the_shipped_recipes_go_on_from_the_shipped_model(name: str) -> None:
+    before = find_model(SHIPPED).config
+    found = _described(_recipe(name=name), find_model(SHIPPED))
+    assert before is not None and (found.adapter, found.head) == (before.adapter, before.head)
+
+
+def test_the_published_recipes_go_on_from_contrastive_fine_tuning() -> None:
+    published = read_recipe(RECIPES / "nextgen-uia-contrast.toml").adapter
+    before = find_model(SHIPPED)
+    assert before.config is not None and published is not None
+    tuned = dataclasses.replace(before.config, task="embed", adapter=published, head=HeadConfig("none"), name="tuned")
+    for name in ("nextgen-uia-segment.toml", "nextgen-uia-classify.toml"):
+        config = read_recipe(RECIPES / name, overrides=["encoder.base=", "start_from=tuned"])
+        found = _described(config, dataclasses.replace(before, config=tuned))
+        assert (found.adapter, found.head) == (published, config.head)
+
+
+def test_the_recipes_dropout_counts_also_for_a_model_that_is_gone_on_from() -> None:
+    found = _described(_recipe("adapter.dropout=0.3", "head.dropout=0.4"), find_model(SHIPPED))
+    assert (found.adapter.dropout, found.head.dropout) == (0.3, 0.4)
+
+
+def test_what_learns_is_what_the_model_has_whatever_the_recipe_says(towers: Path) -> None:
+    config = _recipe("trainable=adapters", "adapter.kind=full")
+    info = find_model(str(towers))
+    assert info.config is not None
+    state = loop.new_state(build_model(info.config, folder=towers), config)
+    learning = [name for name, p in state.model.named_parameters() if p.requires_grad]
+    assert learning and all(".adapter." in name for name in learning)
+
+
+def test_trunk_lr_is_the_towers_where_they_start_trained_a_vit_among_them(towers: Path) -> None:
+    info = find_model(str(towers))
+    assert info.config is not None
+    rates = _rates(build_model(info.config, folder=towers), _recipe("lr=1e-3", "trunk_lr=1e-5"))
+    assert {rate for name, rate in rates.items() if ".adapter." in name} == {1e-3}
+    assert {rate for name, rate in rates.items() if ".adapter." not in name} == {1e-5}
+
+
+def test_trunk_lr_is_the_stages_where_only_imagenet_taught_them() -> None:
+    shipped = find_model(SHIPPED)
+    assert shipped.config is not None
+    model = build_model(shipped.config, folder=shipped.folder)
+    rates = _rates(model, _recipe("start_from=", "lr=1e-3", "trunk_lr=1e-5"))
+    slow = {name for name, rate in rates.items() if rate == 1e-5}
+    assert slow == {name for name in rates if ".stages." in name}
+    assert {rate for name, rate in rates.items() if "trunk.blocks." in name} == {1e-3}
+    going_on = _rates(model, _recipe("lr=1e-3", "trunk_lr=1e-5"))
+    slow = {name for name, rate in going_on.items() if rate == 1e-5}
+    assert slow == {name for name in rates if name.startswith("encoder.clip.") and ".adapter." not in name}
+
+
+def _rates(model, config: TrainConfig) -> dict[str, float]:
+    groups = loop.parameter_groups(model, config)
+    by_id = {
+        id(p): rate for p, rate in itertools.chain.from_iterable(((p, g["lr"]) for p in g["params"]) for g in groups)
+    }
+    return {name: by_id[id(p)] for name, p in model.named_parameters()}

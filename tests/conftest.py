@@ -20,6 +20,19 @@ settings.register_profile(
 settings.load_profile("usassist")
 
 
+_OFF_BY_DEFAULT = ("gpu", "weights", "network")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what needs a device, foreign weights or a network, unless `-m` asks for markers."""
+    if config.option.markexpr:
+        return
+    for item in items:
+        needs = next((name for name in _OFF_BY_DEFAULT if item.get_closest_marker(name)), None)
+        if needs is not None:
+            item.add_marker(pytest.mark.skip(reason=f"off by default; run with -m {needs}"))
+
+
 @pytest.fixture(autouse=True)
 def usassist_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give every test its own user folder (settings, added models, projects), so none sees a person's."""

@@ -60,6 +60,7 @@ def tiny_recipe(tmp_path, tiny_towers) -> Path:
         "batch_size = 32",
         "epochs = 30",
         "lr = 3e-3",
+        "trunk_lr = 3e-3",
         "ema = 0.0",
         "threads = 1",
         "[encoder]",

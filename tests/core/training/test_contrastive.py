@@ -134,7 +134,7 @@ def test_N9_the_best_validation_is_what_is_kept_and_a_stopped_run_goes_on_bit_fo
 
 def test_N9_a_worse_epoch_does_not_replace_a_better_one(tiny_recipe, pairs, tmp_path) -> None:
     # A learning rate that destroys the towers: the first epochs are the best.
-    overrides = ["epochs=5", "lr=1.0", "warmup=1.0", "clip_norm=1e6"]
+    overrides = ["epochs=5", "lr=1.0", "trunk_lr=1.0", "warmup=1.0", "clip_norm=1e6"]
     result = train(tiny_recipe, pairs, tmp_path / "run", task="contrast", overrides=overrides, device="cpu")
     scores = [json.loads(line)["val"]["score"] for line in (result.folder / "metrics.jsonl").read_text().splitlines()]
     assert scores[-1] < max(scores)

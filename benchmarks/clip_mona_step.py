@@ -327,7 +327,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=numbers, default=[1, 2])
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--memory-batch", type=numbers, default=[8, 16], help="in training and in inference")
+    parser.add_argument("--memory-batch", type=numbers, default=[16, 16], help="in training and in inference")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precision", choices=("fp32", "bf16", "int8"), default=None)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")

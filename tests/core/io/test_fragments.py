@@ -40,6 +40,27 @@ def test_extended_offsets() -> None:
     assert read_all(data, 1) == [b"".join(bodies)]
 
 
+def test_a_file_that_became_shorter_gives_no_part_of_a_frame() -> None:
+    data = encapsulate([b"aaaa", b"bbbb"], has_bot=True)
+    first, second = frame_fragments(io.BytesIO(data), 0, size=len(data), frames=2)
+    shorter = io.BytesIO(data[:-2])
+    assert read_fragments(shorter, first) == b"aaaa"
+    with pytest.raises(EOFError, match="2 of 4 bytes are there"):
+        read_fragments(shorter, second)
+
+
+@pytest.mark.parametrize("offsets", [(0, 0), (24, 0), (0, 999), (0, 13), (8, 32)])
+def test_a_table_that_is_wrong_puts_no_piece_into_another_frame(offsets: tuple[int, int]) -> None:
+    """Two frames of two pieces each, 12 bytes apart; where the table is no table, the end marks decide."""
+    end = b"\xff\xd9"
+    frames = [b"a1a1a2" + end, b"b1b1b2" + end]
+    data = encapsulate(frames, fragments_per_frame=2, has_bot=False)
+    assert read_all(data, 2, (0, 24)) == frames
+    assert read_all(data, 2, offsets) == frames
+    with pytest.raises(ValueError, match="claims 2 frames; 1 were found in 4 pieces"):
+        read_all(data.replace(end, b".."), 2, offsets)
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

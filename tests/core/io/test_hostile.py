@@ -242,33 +242,34 @@ warnings.simplefilter("error")
 from pathlib import Path
 from usassist.core.errors import ReadError
 from usassist.core.io.open_study import find_sources, open_source
-rng = random.Random(11)
-path = Path(sys.argv[1])
-original = path.read_bytes()
-read = refused = 0
-for _ in range(int(sys.argv[2])):
-    data = bytearray(original)
-    for _ in range(rng.choice((1, 1, 2, 5, 30))):
-        data[rng.randrange(len(data))] = rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))
-    path.write_bytes(data)
-    try:
-        reader = open_source(find_sources(path)[0])
-        for index in range(min(3, len(reader.study.frames))):
-            reader.frame(index)
-        read += 1
-    except ReadError:
-        refused += 1
-print(read, refused)
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    print(path.name, flush=True)
+    rng = random.Random(11)
+    original = path.read_bytes()
+    for _ in range(int(sys.argv[2])):
+        data = bytearray(original)
+        for _ in range(rng.choice((1, 1, 2, 5, 30))):
+            data[rng.randrange(len(data))] = rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))
+        path.write_bytes(data)
+        try:
+            reader = open_source(find_sources(path)[0])
+            for index in range(min(3, len(reader.study.frames))):
+                reader.frame(index)
+        except ReadError:
+            pass
+print("all")
 """
 
 
 def test_damaged_bytes_never_get_past_the_border(make_dicom: MakeDicom, tmp_path: Path) -> None:
     """Random damage gives a frame or a ReadError; in a process of its own, for decoders written in C may also crash."""
-    for name, data in _files(make_dicom).items():
-        path = tmp_path / name
-        path.write_bytes(data)
-        done = subprocess.run(
-            [sys.executable, "-c", _FUZZ, str(path), "150"], capture_output=True, text=True, timeout=120, check=False
-        )
-        assert done.returncode == 0, f"{name}: {done.stderr[-2000:]}"
-        assert sum(map(int, done.stdout.split())) == 150
+    folder, files = tmp_path / "damaged", _files(make_dicom)
+    folder.mkdir()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-c", _FUZZ, str(folder), "150"], capture_output=True, text=True, timeout=240, check=False
+    )
+    names = done.stdout.splitlines()
+    assert done.returncode == 0, f"{names[-1:]}: {done.stderr[-2000:]}"
+    assert names == [*sorted(files), "all"]

@@ -7,6 +7,7 @@ any frame is one seek away. Offset tables are used only where they are needed: m
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import BinaryIO
 
 _ITEM, _SEQUENCE_END = 0xE000, 0xE0DD
@@ -47,8 +48,9 @@ def frame_fragments(
     if len(fragments) < frames:
         raise ValueError(f"it claims {frames} frames and holds {len(fragments)} pieces: it is cut short")
     for offsets in (extended, _basic_offsets(file, table)):
-        if len(offsets) == frames:
-            return _by_offsets(fragments, offsets)
+        by_table = _by_offsets(fragments, offsets) if len(offsets) == frames else None
+        if by_table is not None:
+            return by_table
     grouped = _by_end_marks(file, fragments)
     if len(grouped) != frames:
         raise ValueError(f"it claims {frames} frames; {len(grouped)} were found in {len(fragments)} pieces")
@@ -95,20 +97,13 @@ def _basic_offsets(file: BinaryIO, table: Fragment) -> tuple[int, ...]:
     return struct.unpack(f"<{len(data) // 4}I", data)
 
 
-def _by_offsets(fragments: Sequence[Fragment], offsets: Sequence[int]) -> tuple[FrameFragments, ...]:
-    first = fragments[0].offset
-    frames: list[list[Fragment]] = [[] for _ in offsets]
-    bounds = [*offsets[1:], None]
-    current = 0
-    for fragment in fragments:
-        end = bounds[current]
-        while end is not None and fragment.offset - first >= end:
-            current += 1
-            end = bounds[current]
-        frames[current].append(fragment)
-    if not all(frames):
-        raise ValueError("its offset table does not fit its pieces")
-    return tuple(tuple(frame) for frame in frames)
+def _by_offsets(fragments: Sequence[Fragment], offsets: Sequence[int]) -> tuple[FrameFragments, ...] | None:
+    """Group by a table of where the frames begin; None where it is wrong: not every offset begins a further piece."""
+    places = {fragment.offset - fragments[0].offset: place for place, fragment in enumerate(fragments)}
+    begins = [places.get(offset, -1) for offset in offsets]
+    if begins[0] != 0 or any(later <= earlier for earlier, later in pairwise(begins)):
+        return None
+    return tuple(tuple(fragments[begin:end]) for begin, end in pairwise([*begins, len(fragments)]))
 
 
 def _by_end_marks(file: BinaryIO, fragments: Sequence[Fragment]) -> tuple[FrameFragments, ...]:

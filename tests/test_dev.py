@@ -5,7 +5,6 @@ import importlib.util
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 
@@ -58,16 +57,14 @@ def test_an_older_python_is_refused_plainly(dev: ModuleType, monkeypatch: pytest
 
 
 def test_no_command_explains_itself_and_is_wrong_usage() -> None:
-    done = subprocess.run([sys.executable, str(DEV)], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, str(DEV)], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     for command in ("demo", "test", "check", "app", "shots"):
         assert f"dev.py {command}" in done.stdout
 
 
 def test_nothing_to_do_starts_no_child(ready: ModuleType) -> None:
-    start = time.perf_counter()
-    ready.set_up()
-    assert time.perf_counter() - start < 1.0
+    ready.set_up()  # `ready` fails the test at the first child
 
 
 @pytest.mark.parametrize("change", ["pyproject", "python", "stamp"])

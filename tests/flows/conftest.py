@@ -31,14 +31,14 @@ class Hand:
         self.window, self.document, self._qtbot = window, window.document, qtbot
 
     def open(self, *paths: Path) -> None:
-        with self._qtbot.waitSignals([self.document.opened, self.document.frame_shown], timeout=30_000):
+        with self._qtbot.waitSignals([self.document.opened, self.document.frame_shown]):
             self.window.open_paths(paths)
 
     def wait_for_proposal(self) -> None:
-        self._qtbot.waitUntil(lambda: bool(self.document.proposals), timeout=60_000)
+        self._qtbot.waitUntil(lambda: bool(self.document.proposals))
 
     def show(self, source_index: int, frame_index: int = 0) -> None:
-        with self._qtbot.waitSignal(self.document.frame_shown, timeout=30_000):
+        with self._qtbot.waitSignal(self.document.frame_shown):
             self.document.show(source_index, frame_index)
 
     def key(self, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:

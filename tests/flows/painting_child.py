@@ -63,10 +63,11 @@ def main(folder: Path) -> int:
     """Open the window on a folder, without an engine, and paint for ever."""
     from usassist.core.domain import Reader
     from usassist.gui.app import make_app
-    from usassist.gui.document import Document
+    from usassist.gui.document import Document, saving
     from usassist.gui.main_window import MainWindow
     from usassist.gui.settings import Settings
 
+    saving.STROKE_GRACE_S = 60.0  # a disk that is slow today would cost more than the last stroke, as is documented
     app = make_app()
     document = Document(reader=Reader("ann", "Ann"), auto_propose=False)
     window = MainWindow(document, settings=Settings(auto_propose=False))

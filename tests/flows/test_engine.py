@@ -17,21 +17,21 @@ def test_a_killed_engine_is_one_message_and_starts_again(sit_down: Callable, ima
     hand = sit_down(engine="classical", device="cpu", start_engine=start_remote)
     document = hand.document
     hand.open(images)
-    qtbot.waitUntil(lambda: document.engine_state == "ready", timeout=60_000)
+    qtbot.waitUntil(lambda: document.engine_state == "ready")
     # What looks at the next frame has done so: else it would be the one that finds the engine dead.
     document.lane_io.drain()
     document.lane_inference.drain()
     process = document._proposing._proposer._process
     process.kill()
     process.join()
-    with qtbot.waitSignal(document.message, timeout=30_000) as told:
+    with qtbot.waitSignal(document.message) as told:
         hand.key(Qt.Key.Key_I)
     assert "stopped unexpectedly" in told.args[0]
     hand.key(Qt.Key.Key_B)
     hand.window.tools["brush"].size.radius = 2
     hand.drag((50, 8), (55, 10))
     assert document.annotation.regions
-    with qtbot.waitSignal(document.proposals_changed, timeout=60_000):
+    with qtbot.waitSignal(document.proposals_changed):
         hand.key(Qt.Key.Key_I)
     assert document._proposing._proposer._process.pid != process.pid
 
@@ -54,7 +54,7 @@ def main():
     def look():
         if document.engine_state == "ready":
             app.quit()
-            window.edit_settings()
+            window.preferences.edit()
             window.bindings["about"].trigger()
             print(sorted({"torch", "open_clip", "timm", "usassist.core.cli.main"} & set(sys.modules)))
 

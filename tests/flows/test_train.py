@@ -71,9 +71,9 @@ def ready(
             hand.wait_for_proposal()
             hand.key(Qt.Key.Key_N if number < nothing else Qt.Key.Key_Return)
         hand.window.bindings["train"].trigger()
-        qtbot.waitUntil(lambda: hand.window.training.dialog is not None, timeout=20_000)
+        qtbot.waitUntil(lambda: hand.window.training.dialog is not None)
         dialog = hand.window.training.dialog
-        qtbot.waitUntil(lambda: dialog.setup.accepted is not None, timeout=20_000)
+        qtbot.waitUntil(lambda: dialog.setup.accepted is not None)
         dialog.setup.recipe_box.setCurrentIndex(dialog.setup.recipe_box.findText("quick", Qt.MatchFlag.MatchStartsWith))
         dialog.hand = hand
         return dialog
@@ -120,7 +120,7 @@ def test_too_few_frames_are_one_sentence_and_accepting_more_is_seen(
     dialog.hand.wait_for_proposal()
     dialog.hand.key(Qt.Key.Key_Return)
     dialog.hand.show(3)  # leaving saves
-    qtbot.waitUntil(lambda: "Accept 2 more" in dialog.setup.warning.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "Accept 2 more" in dialog.setup.warning.text())
 
 
 @pytest.mark.slow
@@ -156,7 +156,7 @@ def test_N15_a_model_is_trained_compared_named_and_used(ready: Callable[..., Tra
     assert (document.engine_name, document.model_name) == ("clip_mona", "mine")
     assert find_model("mine").title.startswith("stills-of-mine, ")
     question = dialog.hand.window.proposals.question
-    qtbot.waitUntil(lambda: question.model_box.currentText() == "mine", timeout=20_000)
+    qtbot.waitUntil(lambda: question.model_box.currentText() == "mine")
     assert not dialog.use_button.isEnabled()
 
 
@@ -180,7 +180,7 @@ def test_stopping_keeps_what_was_best_so_far(ready: Callable[..., TrainDialog], 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
 def test_a_training_that_is_killed_is_one_sentence(ready: Callable[..., TrainDialog], qtbot: QtBot) -> None:
     dialog = ready()
-    with qtbot.waitSignal(dialog.training.process._child.started, timeout=20_000):
+    with qtbot.waitSignal(dialog.training.process._child.started):
         dialog.start_button.click()
     os.kill(dialog.training.process.pid, signal.SIGKILL)
     _until(dialog, qtbot, _stage(dialog, "failed"))
@@ -209,7 +209,7 @@ def test_closing_the_window_asks_whether_to_stop(
     dialog = ready()
     answers = [QMessageBox.StandardButton.Cancel, QMessageBox.StandardButton.Close]
     monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop(0))
-    with qtbot.waitSignal(dialog.training.process._child.started, timeout=20_000):
+    with qtbot.waitSignal(dialog.training.process._child.started):
         dialog.start_button.click()
     dialog.close()  # hides it, and no more
     assert dialog.training.is_running

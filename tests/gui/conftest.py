@@ -79,7 +79,7 @@ class FakeEngine:
         self.warmed.append(frame.ref.key)
 
     def propose(self, frame: Frame, prompt: Prompt) -> tuple[Proposal, ...]:
-        if not self.gate.wait(10):
+        if not self.gate.wait(60):
             raise ModelError("The test never opened the gate.")
         self.asked.append(frame.ref.key)
         if self.error is not None:
@@ -90,7 +90,7 @@ class FakeEngine:
         return (Proposal(key, prompt.label_id, mask, 0.9, 0.8, "fake", self.weights_hash, prompt, 0.001),)
 
     def _answer_embedding(self) -> None:
-        if not self.gate.wait(10):
+        if not self.gate.wait(60):
             raise ModelError("The test never opened the gate.")
         if self.error is not None:
             raise self.error

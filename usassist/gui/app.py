@@ -47,6 +47,7 @@ def main(argv: Sequence[str]) -> int:
         engine=settings.engine,
         model=settings.model or None,
         device=settings.device,
+        precision=settings.precision,
         auto_propose=settings.auto_propose,
     )
     window = MainWindow(document, settings=settings)

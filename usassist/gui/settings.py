@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from usassist.core.errors import ProjectError, UsassistError
+from usassist.core.models.config import Precision
 from usassist.core.paths import settings_file
 
 Theme = Literal["dark", "light"]
@@ -40,6 +41,7 @@ class Settings:
     engine: str = "clip_mona"
     model: str = ""
     device: Device = "auto"
+    precision: Precision = "fp32"
     auto_propose: bool = True
     opacity: int = 35
     brush_radius: float = 12.0
@@ -50,6 +52,7 @@ class Settings:
     def __post_init__(self) -> None:
         _check(self.theme in get_args(Theme), "theme", self.theme, "dark or light")
         _check(self.device in get_args(Device), "device", self.device, "auto, cpu or cuda")
+        _check(self.precision in get_args(Precision), "precision", self.precision, "fp32, bf16 or int8")
         _check(0 <= self.opacity <= 100, "opacity", self.opacity, "0 to 100")
         _check(0.5 <= self.brush_radius <= 500, "brush_radius", self.brush_radius, "0.5 to 500")
 

@@ -136,8 +136,8 @@ def test_a_lesion_is_outlined_and_filled_quickly() -> None:
     mask = Mask.from_array(np.hypot(rows - 300, cols - 400) < 100 + wobble)
     taken = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         contours = contours_of(mask)
         assert mask_of(contours, mask.shape) == mask
-        taken.append(time.perf_counter() - start)
-    assert min(taken) < 0.03, "meant to take 5 ms; six times that leaves room for a busy machine"
+        taken.append(time.process_time() - start)
+    assert min(taken) < 0.05, "meant to take 5 ms of the processor; ten times that leaves room for a busy machine"

@@ -65,3 +65,18 @@ def test_ranks_equal_a_sort(seed: int, count: int) -> None:
 def test_what_cannot_be_ranked_is_said(similarity, relevant, said: str) -> None:
     with pytest.raises(UsassistError, match=said):
         retrieval(similarity, relevant)
+
+
+def test_chance_is_what_random_orders_reach_and_few_candidates_make_it_certain() -> None:
+    rng = np.random.default_rng(0)
+    relevant = np.zeros((6, 12), dtype=bool)
+    relevant[np.arange(6), np.arange(6)] = True
+    relevant[0, :4] = True
+    drawn = [retrieval(rng.random((6, 12)), relevant).image_to_text for _ in range(3000)]
+    found = drawn[0]
+    assert (found.candidates, found.n) == (12, 6)
+    assert found.chance[0] == pytest.approx((4 + 5) / 12 / 6)
+    for value, reached in zip(found.chance, ("r1", "r5", "r10"), strict=True):
+        assert np.mean([getattr(one, reached) for one in drawn]) == pytest.approx(value, abs=0.01)
+    other = retrieval(rng.random((6, 12)), relevant).text_to_image
+    assert (other.candidates, other.n, other.chance[2]) == (6, 6, 1.0)

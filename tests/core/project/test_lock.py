@@ -1,5 +1,6 @@
 """One window a reader; a window that died locks nobody out."""
 
+import errno
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ import pytest
 
 from usassist.core.domain import Project
 from usassist.core.errors import ProjectError
-from usassist.core.project import layout, store
+from usassist.core.project import atomic, layout, store
 from usassist.core.project.lock import ReaderLock, read_owner
 
 HOLDER = """
@@ -118,6 +119,52 @@ def test_a_damaged_owner_file_changes_nothing(project: Project) -> None:
             ReaderLock(project, "ann").acquire()
 
 
+@pytest.mark.parametrize("step", ["make_folder", "write_bytes"])
+def test_a_lock_that_cannot_be_taken_whole_is_not_held(
+    project: Project, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """A full disk: the lock may not stay taken by a window that believes it has none."""
+
+    def full(*_args: object, **_options: object) -> None:
+        raise ProjectError("The disk is full.")
+
+    held = ReaderLock(project, "ann")
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, step, full)
+        with pytest.raises(ProjectError, match="The disk is full"):
+            held.acquire()
+    assert not held.is_held
+    with ReaderLock(project, "ann") as another:
+        assert another.is_held
+
+
+def test_a_lock_in_a_folder_that_refuses_it_says_why(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = ReaderLock(project, "ann")
+
+    def refuse() -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(held._lock, "acquire", refuse)
+    with pytest.raises(ProjectError, match=r"read-only \(Permission denied\)"):
+        held.acquire()
+
+
+def test_a_lock_is_given_back_also_where_its_owner_file_stays(
+    project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stuck(*_args: object, **_options: object) -> None:
+        raise ProjectError("The file is in use.")
+
+    with monkeypatch.context() as patch:
+        held = ReaderLock(project, "ann")
+        held.acquire()
+        patch.setattr(atomic, "remove", stuck)
+        held.release()
+    assert "The file is in use." in caplog.text
+    with ReaderLock(project, "ann") as another:
+        assert another.is_held
+
+
 def test_ids_never_leave_the_folder(project: Project) -> None:
     with pytest.raises(ProjectError, match="reader's id"):
         ReaderLock(project, "../ann")
@@ -127,6 +174,7 @@ def test_two_processes_add_readers_and_lose_none(project: Project) -> None:
     adder = (
         "import sys; from pathlib import Path; from usassist.core.domain import Reader\n"
         "from usassist.core.project import store\n"
+        "store._LOCK_SECONDS = 100.0  # two who never pause, on a busy machine\n"
         "p = store.open_project(Path(sys.argv[1]))\n"
         "for n in range(20): store.add_reader(p, Reader(f'{sys.argv[2]}{n}', 'x'))\n"
     )

@@ -202,6 +202,47 @@ def test_what_would_not_read_back_is_not_written(project: Project, annotation: A
     assert load(project, annotation) == annotation
 
 
+def test_an_annotation_too_large_to_read_again_is_not_written(
+    project: Project, annotation: Annotation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save_annotation(project, annotation)
+    monkeypatch.setattr(store.schema, "MAX_ANNOTATION_BYTES", saved_file(project, annotation).stat().st_size)
+    store.save_annotation(project, annotation)
+    with pytest.raises(ProjectError, match="more than a file may have"):
+        store.save_annotation(project, replace(annotation, note=annotation.note + "x"))
+    assert load(project, annotation) == annotation
+
+
+def test_a_project_that_another_window_is_changing_is_not_changed_beside_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_LOCK_SECONDS", 0.0)
+    before = layout.project_file(project.root).read_bytes()
+    with (
+        store._project_lock(project.root),
+        pytest.raises(ProjectError, match="Another window has been changing"),
+    ):
+        store.add_reader(project, Reader("bob", "Bob"))
+    assert layout.project_file(project.root).read_bytes() == before
+    assert [reader.id for reader in store.add_reader(project, Reader("bob", "Bob")).readers] == ["ann", "bob"]
+
+
+def test_a_damaged_file_that_cannot_be_kept_aside_is_not_overwritten(
+    project: Project, annotation: Annotation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save_annotation(project, annotation)
+    path = saved_file(project, annotation)
+    path.write_bytes(b"{ damaged")
+
+    def refuse(*_args: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(ProjectError, match="read-only"):
+        store.save_annotation(project, annotation)
+    assert path.read_bytes() == b"{ damaged"
+
+
 def test_a_damaged_file_is_kept_aside(project: Project, annotation: Annotation) -> None:
     store.save_annotation(project, annotation)
     path = saved_file(project, annotation)

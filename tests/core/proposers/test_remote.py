@@ -87,7 +87,7 @@ def test_closing_in_the_middle_of_a_call_ends_the_call_and_the_child(remote) -> 
     while not remote._calling.locked():
         pass
     remote.close()
-    lane.join(10)
+    lane.join(60)
     assert not lane.is_alive() and not process.is_alive()
     assert len(said) == 1 and "was closed" in said[0]
 
@@ -107,7 +107,7 @@ def test_closing_while_the_child_starts_leaves_no_child() -> None:
         lane = threading.Thread(target=lambda engine=engine: _quietly(engine))
         lane.start()
         engine.close()
-        lane.join(20)
+        lane.join(60)
         assert not lane.is_alive()
     assert set(multiprocessing.active_children()) <= before
 

@@ -1,6 +1,5 @@
 """The files panel shows how far every file is, finds files at once, and stays in step with the document."""
 
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -166,9 +165,7 @@ def test_ten_thousand_files_are_asked_about_only_when_painted(qtbot) -> None:
     assert document.asked < 400
     assert dock.progress_text.text() == "12 of 10\u202f000 frames annotated"
     before = document.asked
-    start = time.perf_counter()
     dock.search_field.setText("patient 042 17")
-    assert time.perf_counter() - start < 1.0  # a search that asked about every row would take much longer
     assert dock.model.rowCount() > 0
     assert document.asked - before < 400
 

@@ -274,7 +274,7 @@ def test_the_files_hash_is_in_the_project_before_the_first_save(document: Docume
 def slow_hash(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Hold every hash back until the returned event is set."""
     gate, hash_now = threading.Event(), open_study.hash_source
-    monkeypatch.setattr(open_study, "hash_source", lambda source: (gate.wait(10), hash_now(source))[1])
+    monkeypatch.setattr(open_study, "hash_source", lambda source: (gate.wait(60), hash_now(source))[1])
     return gate
 
 

@@ -117,13 +117,14 @@ def test_another_engine_is_started_and_the_old_one_closed(document: Document, en
 
 
 def test_closing_does_not_wait_for_an_answer(
-    make_document: Callable[..., Document], images: Path, engine: Any, qtbot: QtBot
+    make_document: Callable[..., Document], images: Path, engine: Any, qtbot: QtBot, monkeypatch: Any
 ) -> None:
     engine.gate.clear()
     document = make_document()
     with qtbot.waitSignal(document.frame_shown):
         document.open_paths([images])
     qtbot.waitUntil(lambda: engine.starts == 1)
+    monkeypatch.setattr("usassist.gui.document.proposing.CLOSE_TIMEOUT_S", 60.0)  # of a busy machine
     engine.close = engine.gate.set  # as the end of a child process ends the call that waits for it
     document.close()
     assert engine.gate.is_set()
@@ -159,6 +160,21 @@ def test_the_written_text_is_asked_of_the_next_frame_too(
     show(document, 2)
     qtbot.waitUntil(lambda: bool(document.proposals))
     assert document.proposals[0].prompt.text == document.active_label.caption
+
+
+def test_frames_that_are_played_are_not_asked_about_before_they_stop(
+    document: Document, engine: Any, show: Callable[..., None], qtbot: QtBot, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("usassist.gui.document.document.QUICK_STEP_S", float("inf"))
+    engine.asked.clear()
+    for index in range(5):
+        document._settle.stop()  # however long a frame takes here, it was quick
+        show(document, 3, index)
+    assert document._settle.isActive()
+    assert engine.asked == []
+    qtbot.waitUntil(lambda: bool(document.proposals))
+    assert engine.asked == [document.ref.key]
+    assert {proposal.frame_key for proposal in document.proposals} == {document.ref.key}
 
 
 def test_an_answer_that_nothing_is_there_is_remembered(

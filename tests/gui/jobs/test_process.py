@@ -32,7 +32,7 @@ def process(qtbot: QtBot) -> Iterator[Process]:
     made = Process()
     yield made
     made.interrupt()
-    made.wait(5000)
+    made.wait(60_000)
 
 
 @pytest.fixture

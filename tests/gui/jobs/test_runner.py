@@ -31,12 +31,12 @@ def test_a_newer_job_cancels_the_queued_one_and_drops_the_running_result(lane: L
 
     def first() -> int:
         started.set()
-        gate.wait(10)
+        gate.wait(60)
         ran.append(1)
         return 1
 
     lane.submit(first, done=answered.append, key="k")
-    assert started.wait(10)
+    assert started.wait(60)
     lane.submit(lambda: ran.append(2) or 2, done=answered.append, key="k")
     lane.submit(lambda: ran.append(3) or 3, done=answered.append, key="k")
     gate.set()
@@ -47,9 +47,9 @@ def test_a_newer_job_cancels_the_queued_one_and_drops_the_running_result(lane: L
 def test_a_result_that_waits_for_delivery_is_dropped_too(lane: Lane) -> None:
     answered: list[int] = []
     lane.submit(lambda: 1, done=answered.append, key="k")
-    assert lane.wait_for("k", timeout=10)
+    assert lane.wait_for("k", timeout=60)
     lane.submit(lambda: 2, done=answered.append, key="k")
-    lane.drain(timeout=10)
+    lane.drain(timeout=60)
     assert answered == [2]
 
 
@@ -58,33 +58,33 @@ def test_failures_are_delivered_and_the_lane_goes_on(lane: Lane) -> None:
     answered: list[int] = []
     lane.submit(lambda: 1 // 0, done=answered.append, failed=failures.append)
     lane.submit(lambda: 7, done=answered.append)
-    assert lane.drain(timeout=10)
+    assert lane.drain(timeout=60)
     assert isinstance(failures[0], ZeroDivisionError)
     assert answered == [7]
 
 
 def test_front_goes_before_what_waits(lane: Lane) -> None:
     gate, started, ran = threading.Event(), threading.Event(), []
-    lane.submit(lambda: (started.set(), gate.wait(10)))
-    assert started.wait(10)
+    lane.submit(lambda: (started.set(), gate.wait(60)))
+    assert started.wait(60)
     lane.submit(lambda: ran.append("later"))
     lane.submit(lambda: ran.append("first"), front=True)
     gate.set()
-    lane.drain(timeout=10)
+    lane.drain(timeout=60)
     assert ran == ["first", "later"]
 
 
 def test_close_finishes_what_is_queued_or_drops_it(qtbot: QtBot) -> None:
     for wait, expected in ((True, [1, 2]), (False, [1])):
         lane, gate, started, ran = Lane("test"), threading.Event(), threading.Event(), []
-        lane.submit(lambda g=gate, s=started, r=ran: (s.set(), g.wait(10), r.append(1)))
-        assert started.wait(10)
+        lane.submit(lambda g=gate, s=started, r=ran: (s.set(), g.wait(60), r.append(1)))
+        assert started.wait(60)
         lane.submit(lambda r=ran: r.append(2))
         if wait:
             gate.set()
         lane.close(wait=wait)
         gate.set()
-        lane._thread.join(10)
+        lane._thread.join(60)
         assert ran == expected
         assert lane.submit(lambda: 3).cancelled
 
@@ -93,7 +93,7 @@ def test_cancel_by_key_drops_the_answer(lane: Lane) -> None:
     answered: list[int] = []
     lane.submit(lambda: 1, done=answered.append, key="k")
     lane.cancel("k")
-    lane.drain(timeout=10)
+    lane.drain(timeout=60)
     assert answered == []
 
 

@@ -1,13 +1,14 @@
 """The window's own work: binding actions, the status bar, layout, dropping files, recovery, closing."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox
@@ -25,31 +26,6 @@ from usassist.gui.document import Document
 from usassist.gui.main_window import MainWindow
 from usassist.gui.main_window.status import MessagesDialog, _spacing_at
 from usassist.gui.settings import Settings
-
-
-@pytest.fixture
-def open_window(qtbot: QtBot, engine: Any) -> Iterator[Callable[..., MainWindow]]:
-    """Return a function that opens a window, on paths if some are named; all are closed at the end."""
-    theme.apply(QApplication.instance(), "dark")
-    windows: list[MainWindow] = []
-
-    def open_it(*paths: Path, settings: Settings | None = None, **options: object) -> MainWindow:
-        document = Document(**{"reader": Reader("ann", "Ann"), "start_engine": engine.start, **options})
-        window = MainWindow(document, settings=settings)
-        windows.append(window)
-        window.show()
-        if paths:
-            with qtbot.waitSignals([document.opened, document.frame_shown]):
-                window.open_paths(paths)
-        return window
-
-    yield open_it
-    engine.gate.set()
-    for window in windows:
-        window.close()
-        window.deleteLater()
-    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
-    theme.apply(QApplication.instance(), "dark")
 
 
 def dab(document: Document, x: float, y: float) -> None:
@@ -216,7 +192,7 @@ def test_a_draft_kept_for_later_is_asked_about_before_its_frame_is_edited(
 
 def test_settings_count_at_once_and_are_kept(open_window: Callable[..., MainWindow]) -> None:
     window = open_window()
-    window.edit_settings()
+    window.preferences.edit()
     dialog = QApplication.activeModalWidget()
     dialog._writers["theme"]("light")
     dialog._writers["engine"]("classical")
@@ -307,7 +283,7 @@ def test_another_reader_counts_from_the_next_opening(
     open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot
 ) -> None:
     window = open_window(images, auto_propose=False, settings=Settings(auto_propose=False))
-    window.edit_settings()
+    window.preferences.edit()
     dialog = QApplication.activeModalWidget()
     dialog._writers["reader"]("Bob Builder")
     dialog.accept()
@@ -341,7 +317,8 @@ def test_saved_is_not_said_any_longer_than_it_is_true(
 def test_a_message_about_one_frame_does_not_stay_for_the_next(
     open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    window = open_window(images)
+    window = open_window(images, auto_propose=False, settings=Settings(auto_propose=False))
+    monkeypatch.setattr("usassist.gui.main_window.status.READING_S", math.inf)
     window.status.say("There was no time to read this.")
     with qtbot.waitSignal(window.document.frame_shown):
         window.document.step_file(1)

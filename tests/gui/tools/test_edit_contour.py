@@ -8,6 +8,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from usassist.core.domain import Mask
+from usassist.core.errors import UsassistError
 from usassist.gui.canvas import CanvasView
 from usassist.gui.commands.region import add_mask
 from usassist.gui.tools.edit_contour import EditContourTool
@@ -195,3 +196,54 @@ def test_the_only_region_needs_no_click_before_its_corners_show(
     canvas.document.select_region(None)
     canvas.set_tool(tools["edit_contour"])
     assert tools["edit_contour"].corners == ()
+
+
+def test_a_drag_that_would_leave_no_pixel_leaves_the_region(
+    canvas: CanvasView, hand: Any, edit: EditContourTool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    canvas.document.message.connect(lambda text, _details: told.append(text))
+    before = now(canvas)
+    monkeypatch.setattr("usassist.gui.tools.edit_contour.mask_of_rings", lambda _rings, shape: Mask.empty(shape))
+    hand.drag([TOP_LEFT, (60.0, 45.0)])
+    monkeypatch.undo()
+    assert now(canvas) == before
+    assert steps(canvas) == 0
+    assert ["would leave no pixel" in text for text in told] == [True]
+    hand.move(100.0, 100.0)
+    assert TOP_LEFT in edit.corners
+
+
+def test_a_double_click_on_an_edge_puts_in_one_corner_that_can_be_dragged(
+    canvas: CanvasView, hand: Any, edit: EditContourTool, mask: Mask
+) -> None:
+    hand.double_click(80.0, 29.5)
+    assert len(edit.corners) == 9
+    assert now(canvas) == mask
+    hand.drag([(80.0, 29.5), (80.0, 10.0)])
+    assert now(canvas).contains(20, 80)
+    assert steps(canvas) == 1
+
+
+@pytest.mark.parametrize("step", ["move", "finish"])
+def test_a_tool_that_fails_says_so_and_touches_no_other_frame(
+    canvas: CanvasView, hand: Any, edit: EditContourTool, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, *, step: str
+) -> None:
+    def fail(*_args: object) -> None:
+        raise UsassistError("The outline cannot be followed.")
+
+    told: list[str] = []
+    document, before = canvas.document, now(canvas)
+    key = document.ref.key
+    document.message.connect(lambda text, _details: told.append(text))
+    hand.press(*TOP_LEFT)
+    with monkeypatch.context() as patch:
+        patch.setattr(edit, step, fail)
+        hand.move(60.0, 45.0, "left")
+        with qtbot.waitSignal(document.frame_shown):
+            document.show(1)
+    assert "The outline cannot be followed." in told
+    assert document.annotation.regions == ()
+    assert document.annotation_of(key).regions[0].mask == before
+    hand.release(60.0, 45.0)
+    assert document.annotation.regions == ()

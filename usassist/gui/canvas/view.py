@@ -110,10 +110,6 @@ class CanvasView(PictureView):
             self.layers.set_visible(self._document, visible=visible)
             self.masks_visible_changed.emit(visible)
 
-    def set_scan_regions_visible(self, visible: bool) -> None:
-        """Show or hide the scan regions that the file declares or that were detected."""
-        self.layers.scan.setVisible(visible)
-
     # What a tool uses.
 
     def refresh(self, area: QRectF | None = None) -> None:

@@ -27,6 +27,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "engine": ("Engine", "What proposes contours when a file opens."),
     "model": ("Model", "Used by engines that need one."),
     "device": ("Device", "Auto takes the graphics card where there is one."),
+    "precision": ("Precision", "Lower is faster where the model has a ViT; contours then differ a little."),
     "auto_propose": ("Propose at once", "Ask the engine as soon as an untouched frame opens."),
     "opacity": ("Mask opacity", ""),
     "brush_radius": ("Brush radius", "In pixels of the image."),
@@ -34,6 +35,7 @@ _WORDS: dict[str, tuple[str, str]] = {
 _HIDDEN = frozenset({"last_folder", "question", "wordings"})
 _RANGES: dict[str, tuple[float, float, str]] = {"opacity": (0, 100, " %"), "brush_radius": (0.5, 500, " px")}
 _CHOICE_WORDS = {"auto": "Auto", "cpu": "Processor (CPU)", "cuda": "Graphics card (CUDA)"}
+_CHOICE_WORDS |= {"fp32": "Exact (float32)", "bf16": "bfloat16", "int8": "8-bit integers, on a processor"}
 
 Choices = Sequence[tuple[str, str]]
 

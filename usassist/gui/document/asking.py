@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Literal, TypeVar, cast
 
 from usassist.core.domain import Frame, Prompt, Proposal
+from usassist.core.models.config import Precision
 from usassist.core.proposers import BuildOptions, Proposer, specs
 from usassist.core.proposers.proposer import EmbeddingProposer
 from usassist.gui.document import provenance
@@ -82,9 +83,11 @@ class DocumentAsking(DocumentKeeping):
         if self._frame is not None:
             self._proposing.request(self._frame, prompt or self._default_prompt(), automatic=False)
 
-    def set_engine(self, name: str, model: str | None = None, *, device: str | None = None) -> None:
+    def set_engine(
+        self, name: str, model: str | None = None, *, device: str | None = None, precision: Precision | None = None
+    ) -> None:
         """Ask another engine, or another model, from now on; the frame on screen is asked again if it is untouched."""
-        chosen = BuildOptions(model=model, device=device or self.device)
+        chosen = BuildOptions(model=model, device=device or self.device, precision=precision or self.precision)
         if (name, chosen) != (self._proposing.engine, self._proposing.options):
             self._proposing.choose(name, chosen)
             self.engine_changed.emit()

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, QTimer
 
 from usassist.core.domain import Annotation, Frame, FrameRef, Reader, Study
 from usassist.core.errors import ProjectError, UsassistError
+from usassist.core.models.config import Precision
 from usassist.core.proposers import DEFAULT_ENGINE, BuildOptions
 from usassist.gui.document import opening
 from usassist.gui.document.book import AnnotationBook
@@ -40,6 +41,7 @@ class Document(DocumentEditing):
         engine: str = DEFAULT_ENGINE,
         model: str | None = None,
         device: str = "auto",
+        precision: Precision = "fp32",
         auto_propose: bool = True,
     ) -> None:
         super().__init__(parent, reader=reader)
@@ -57,7 +59,7 @@ class Document(DocumentEditing):
             on_failed=lambda error: self._complain("The engine gave no proposal", error),
             on_state=self._on_engine_state,
         )
-        self._proposing.choose(engine, BuildOptions(model=model, device=device))
+        self._proposing.choose(engine, BuildOptions(model=model, device=device, precision=precision))
 
     # --- opening ------------------------------------------------------------------------------------------------
 

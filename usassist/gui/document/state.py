@@ -20,6 +20,7 @@ from usassist.core.domain import (
     Study,
 )
 from usassist.core.errors import UsassistError
+from usassist.core.models.config import Precision
 from usassist.core.project.palette import DEFAULT_LABELS
 from usassist.gui.document.book import AnnotationBook, source_key_of, status_of
 from usassist.gui.document.opening import reader_of
@@ -189,6 +190,11 @@ class DocumentState(QObject):
     def device(self) -> str:
         """Return auto, cpu or cuda, as it was asked for."""
         return self._proposing.options.device
+
+    @property
+    def precision(self) -> Precision:
+        """Return what a ViT's large products are computed in, as it was asked for."""
+        return self._proposing.options.precision
 
     def status_of(self, source_key: str) -> Status:
         """Return untouched, draft, accepted or unusable for a source: one draft frame makes the source a draft."""

@@ -49,7 +49,7 @@ class Deeds:
             "previous_open": lambda: self._step_to_do(-1),
             "next_open": lambda: self._step_to_do(1),
             "train": self._window.training.show,
-            "settings": self._window.edit_settings,
+            "settings": self._window.preferences.edit,
             "quit": self._window.close,
             "shortcuts": self._show_shortcuts,
             "about": self._show_about,

@@ -7,12 +7,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings, Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import QApplication, QMainWindow, QMessageBox, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMainWindow, QMessageBox, QTabWidget, QVBoxLayout, QWidget
 
 from usassist.core.domain import Annotation
-from usassist.core.errors import UsassistError
 from usassist.core.paths import user_home
-from usassist.gui import settings as settings_store
 from usassist.gui import theme
 from usassist.gui.actions import ACTIONS, LABEL_KEYS
 from usassist.gui.canvas.view import CanvasView
@@ -24,14 +22,13 @@ from usassist.gui.docks.labels import LabelsDock
 from usassist.gui.docks.proposals import ProposalsDock
 from usassist.gui.docks.view import ViewDock
 from usassist.gui.document import Document
-from usassist.gui.document.opening import reader_of
 from usassist.gui.main_window.bindings import Bindings
 from usassist.gui.main_window.deeds import Deeds
+from usassist.gui.main_window.preferences import WindowPreferences
 from usassist.gui.main_window.status import StatusBar
 from usassist.gui.main_window.training import WindowTraining
 from usassist.gui.settings import Settings
 from usassist.gui.tools import Tool, all_tools
-from usassist.gui.tools.brush import BrushTool
 
 _log = logging.getLogger(__name__)
 LAYOUT_VERSION = 1
@@ -71,11 +68,12 @@ class MainWindow(QMainWindow):
         self.status = StatusBar(document)
         self.setStatusBar(self.status)
         self.training = WindowTraining(self)
+        self.preferences = WindowPreferences(self)
         self._deeds = Deeds(self)
         self.bindings = Bindings(self, deeds=self._deeds.by_id(), undo_group=document.undo_group)
         self._finish_menus()
         self._connect()
-        self._apply_settings()
+        self.preferences.apply()
         self.pick_tool(FIRST_TOOL)
         self._restore_layout()
         self._show_title()
@@ -143,7 +141,7 @@ class MainWindow(QMainWindow):
         self.labels.edit_requested.connect(self._edit_label)
         self.proposals.prompt_field.returnPressed.connect(canvas.setFocus)
         self.classes.tree.left.connect(canvas.setFocus)
-        self.classes.settings_changed.connect(self._keep_settings)
+        self.classes.settings_changed.connect(self.preferences.write_soon)
         document.dirty_changed.connect(self.setWindowModified)
         document.recovery_found.connect(self._on_recovery_found)
         document.opened.connect(self._on_document_moved)
@@ -192,23 +190,6 @@ class MainWindow(QMainWindow):
             self.settings = replace(self.settings, last_folder=str(first if first.is_dir() else first.parent))
             self.document.open_paths(list(paths))
 
-    def edit_settings(self) -> None:
-        """Let the person change the preferences; they count from the next moment on."""
-        from usassist.gui.dialogs.settings import SettingsDialog
-
-        dialog = SettingsDialog(self._current_settings(), parent=self)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-
-        def accepted() -> None:
-            before, self.settings = self.settings, dialog.settings()
-            if before.reader != self.settings.reader:
-                self.document.set_reader(reader_of(self.settings.reader_name))
-            self._apply_settings()
-            self._write_settings()
-
-        dialog.accepted.connect(accepted)
-        dialog.open()
-
     def _pick_label(self, number: int) -> None:
         if number < len(self.document.labels):
             self.document.set_active_label(self.document.labels[number].id)
@@ -242,47 +223,7 @@ class MainWindow(QMainWindow):
         dialog.finished.connect(answered)
         dialog.open()
 
-    # Preferences and layout
-
-    def _current_settings(self) -> Settings:
-        brush = self.tools["brush"]
-        return replace(
-            self.settings,
-            engine=self.document.engine_name,
-            model=self.document.model_name,
-            opacity=self.view.opacity.value(),
-            question=self.classes.questions.name,
-            wordings=self.classes.questions.wordings,
-            brush_radius=brush.size.radius if isinstance(brush, BrushTool) else self.settings.brush_radius,
-        )
-
-    def _apply_settings(self) -> None:
-        wanted = self.settings
-        app = QApplication.instance()
-        if isinstance(app, QApplication) and (theme.tokens().name != wanted.theme or not app.styleSheet()):
-            theme.apply(app, wanted.theme)
-        self.view.opacity.setValue(wanted.opacity)
-        self.canvas.set_opacity(wanted.opacity / 100)
-        brush = self.tools["brush"]
-        if isinstance(brush, BrushTool):
-            brush.size.radius = wanted.brush_radius
-        self.document.auto_propose = wanted.auto_propose
-        self.document.set_engine(wanted.engine, wanted.model or None, device=wanted.device)
-
-    def _write_settings(self) -> None:
-        try:
-            settings_store.save(self._current_settings())
-        except UsassistError as error:
-            self.status.say("The settings could not be written.", str(error))
-
-    def _keep_settings(self) -> None:
-        """Write the preferences without waiting for the disk: prompts are work that a crash should not take."""
-        wanted = self._current_settings()
-        self.document.lane_save.submit(
-            lambda: settings_store.save(wanted),
-            failed=lambda error: self.status.say("The settings could not be written.", str(error)),
-            key="settings",
-        )
+    # Layout
 
     def _layout_file(self) -> QSettings:
         return QSettings(str(user_home() / "window.ini"), QSettings.Format.IniFormat)
@@ -314,7 +255,7 @@ class MainWindow(QMainWindow):
             return
         self._closed = True
         self._keep_layout()
-        self._write_settings()
+        self.preferences.write()
         self.hide()  # the engine may take a moment to stop
         self.training.close()
         self.document.close()

@@ -42,6 +42,7 @@ from usassist.core.models import adapt, precision  # noqa: E402
 from usassist.core.models.build import build_segmenter  # noqa: E402
 from usassist.core.models.config import AdapterConfig, EncoderConfig, HeadConfig, ModelConfig, PreprocessConfig  # noqa: E402
 from usassist.core.models.preprocess import resize_grey, to_tensor  # noqa: E402
+from usassist.core.models.work import make_ready  # noqa: E402
 from usassist.core.training import losses  # noqa: E402
 
 _SPEEDUP, _MEMORY, _SAME = 2.5, 0.5, 1e-4
@@ -71,9 +72,9 @@ class Ours:
         if learns:
             self.learning = [p for p in self.model.parameters() if p.requires_grad]
             self.optimiser = torch.optim.AdamW(self.learning, lr=1e-4, betas=(0.9, 0.95), weight_decay=0.01)
+            precision.lower(self.model, kind)
         else:
-            self.model.eval().requires_grad_(requires_grad=False)
-        precision.lower(self.model, kind, keep=learns)
+            make_ready(self.model, precision=kind)
 
     def logits(self, images: Tensor) -> Tensor:
         return self.model.decode(self.model.encode(images)).logits

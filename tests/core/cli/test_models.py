@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from tests.core.models import published
+from usassist.core.cli import models
 from usassist.core.cli.main import main
-from usassist.core.models.weights import list_models
+from usassist.core.models.weights import find_model, list_models
 
 
 def _printed(capsys: pytest.CaptureFixture[str]) -> dict:
@@ -44,6 +45,18 @@ def test_show_tells_what_a_model_is_for(capsys: pytest.CaptureFixture[str]) -> N
     out = capsys.readouterr().out
     assert "kind: segment" in out
     assert "uses: proposing masks, following a text" in out
+    assert "parameters: 7,592,292 in all, all of them in its own file" in out
+
+
+def test_show_says_what_of_a_model_learned(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    known = models.facts_of(find_model("usassist-us"))
+    for every, words in ((2_000, "2,000 in all; 300 learned"), (None, "its base is missing; 300 learned")):
+        counts = {"parameters": every, "parameters_stored": 300, "parameters_learned": 300}
+        monkeypatch.setattr(models, "facts_of", lambda _, counts=counts: known | counts)
+        assert main(["models", "show"]) == 0
+        out = capsys.readouterr().out
+        assert words in out
+        assert "parameters_" not in out
 
 
 def test_add_of_a_folder_that_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -210,8 +210,36 @@ def test_a_truncated_file_is_a_sentence(tmp_path, kind: str, cut: int) -> None:
     else:
         torch.save(STATE, path, _use_new_zipfile_serialization=kind == "zip")
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(ModelError, match=r"x\.pt"):
+    with pytest.raises(ModelError, match=r"x\.pt is truncated"):
         read_archive(path)
+
+
+def test_a_file_cut_anywhere_is_truncated_and_never_another_error(tmp_path) -> None:
+    path = tmp_path / "x.pt"
+    for zipped in (True, False):
+        torch.save({"w": torch.ones(3, 2), "n": 1.5}, path, _use_new_zipfile_serialization=zipped)
+        whole = path.read_bytes()
+        for cut in range(2, len(whole), 7):
+            path.write_bytes(whole[:cut])
+            with pytest.raises(ModelError, match="is truncated"):
+                read_archive(path)
+
+
+def test_a_damaged_zip_with_its_end_is_not_called_truncated(tmp_path) -> None:
+    path = tmp_path / "x.pt"
+    torch.save({"w": torch.ones(3, 2)}, path)
+    data = bytearray(path.read_bytes())
+    data[data.find(b"PK\x01\x02")] = 0  # the list of what is in it, not its end
+    path.write_bytes(data)
+    with pytest.raises(ModelError, match="is damaged"):
+        read_archive(path)
+
+
+def test_a_pickle_that_torch_did_not_write_says_so(tmp_path) -> None:
+    (tmp_path / "x.pt").write_bytes(pickle.dumps(_Evil(tmp_path / "ran")))
+    with pytest.raises(ModelError, match=r"a pickle that torch\.save did not write"):
+        read_archive(tmp_path / "x.pt")
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize(
@@ -283,7 +311,7 @@ def test_a_compressed_byte_order_is_refused_before_it_is_unpacked(tmp_path) -> N
 )
 def test_sides_and_strides_that_are_no_sizes_are_refused_before_they_are_multiplied(tmp_path, size, stride) -> None:
     path = _archive(tmp_path / "x.pt", _pickle_of_tensor(count=4, size=size, stride=stride), {"0": bytes(16)})
-    with _refused_cheaply("damaged"):
+    with _refused_cheaply("damaged|truncated"):
         read_archive(path)
 
 
@@ -326,7 +354,7 @@ def test_keys_that_take_for_ever_to_hash_are_refused(tmp_path, code: bytes, old:
         path.write_bytes(_old_start() + b"\x80\x02" + code)
     else:
         _archive(path, b"\x80\x02" + code)
-    with _refused_cheaply("damaged"):
+    with _refused_cheaply("damaged|truncated"):
         read_archive(path)
 
 
@@ -380,5 +408,5 @@ def test_the_hand_made_old_file_of_the_next_tests_is_read(tmp_path) -> None:
 )
 def test_sizes_that_are_not_in_an_old_file_are_refused(tmp_path, count, size, stride, rest) -> None:
     path = _old(tmp_path / "x.pt", _pickle_of_tensor(count=count, size=size, stride=stride), *rest)
-    with _refused_cheaply("damaged"):
+    with _refused_cheaply("damaged|truncated"):
         read_archive(path)

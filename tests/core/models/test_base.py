@@ -165,11 +165,21 @@ def test_a_base_that_is_not_here_is_named_with_its_hash(tiny) -> None:
     config = _config(tiny)
     missing = dataclasses.replace(config.encoder, base="nobody", base_hash="ab" * 32)
     with pytest.raises(
-        ModelError, match=rf"'nobody' with the SHA-256 {'ab' * 32}, which is not among the models here. Add"
+        ModelError,
+        match=rf"'nobody' with the SHA-256 {'ab' * 32}, which is not among the models here. The bases here are: tiny",
     ):
         base.find(missing)
     with pytest.raises(ModelError, match=rf"'tiny' with the SHA-256 {'ab' * 32}, but .* {tiny.weights_hash}"):
         base.find(dataclasses.replace(missing, base="tiny"))
+
+
+def test_a_recipes_base_that_is_not_here_says_which_there_are(tiny) -> None:
+    with pytest.raises(
+        ModelError, match=r"'nobody' is not .*bases here are: tiny\. .*`usassist models add .*--name nobody"
+    ):
+        base.find_named("nobody")
+    assert base.find_named("tiny").weights_hash == tiny.weights_hash
+    assert base.find_named(str(tiny.folder)).weights_hash == tiny.weights_hash
 
 
 def test_a_base_is_found_by_its_weights_under_another_name(tiny) -> None:
@@ -251,3 +261,35 @@ def test_a_base_that_lost_a_tensor_is_refused_with_counts(tiny) -> None:
     damaged = find_model("tiny")
     with pytest.raises(ModelError, match="1 tensors missing, 0 unexpected"):
         build_model(_config(damaged))
+
+
+@pytest.mark.parametrize("task", ["segment", "classify"])
+def test_N5_supervised_lora_is_saved_and_loaded_to_the_bit(tmp_path, tiny, task: str) -> None:
+    """Trained by its own loss, written, read: the logits are those that training ended with (P-N7)."""
+    head = HeadConfig("film_skip", widths=(8, 8)) if task == "segment" else HeadConfig("pooled", width=16)
+    config = dataclasses.replace(_config(tiny, LORA), head=head, task=task, classes=("a", "b") * (task == "classify"))
+    torch.manual_seed(1)
+    model = build_model(config)
+    select_trainable(model, LORA, trainable="adapters")
+    images = torch.randn(4, 3, SIZE, SIZE)
+
+    def logits(which) -> torch.Tensor:
+        return which.classify(images) if task == "classify" else which.decode(which.encode(images), None).logits
+
+    start = logits(model.eval()).detach()
+    optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
+    for _ in range(3):
+        optimiser.zero_grad()
+        logits(model).square().mean().backward()
+        optimiser.step()
+    save_model(model, tmp_path / "run", config=config)
+    again = build_model(config)
+    fill(again, tmp_path / "run" / WEIGHTS_FILE)
+    with torch.no_grad():
+        learned = logits(model)
+        assert not torch.allclose(learned, start, atol=1e-3)
+        assert torch.equal(logits(again.eval()), learned)
+    stored = load_file(tmp_path / "run" / WEIGHTS_FILE)
+    factors = [name for name in stored if name.endswith((".down", ".up"))]
+    assert factors
+    assert any(bool(stored[name].abs().max() > 0) for name in factors if name.endswith(".up"))

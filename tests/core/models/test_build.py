@@ -87,3 +87,13 @@ def test_every_head_for_masks_stands_on_every_trunk(encoder, head) -> None:
         fold_batch_norms(model)
         after = model.decode(model.encode(images), asked, given=torch.tensor([True, False])).probability()
     assert torch.allclose(before, after, atol=1e-5)
+
+
+def test_the_dropout_of_the_presence_is_the_descriptions(small_config) -> None:
+    """Where an older description says nothing it is what it was."""
+    assert build_segmenter(small_config).head.presence[2].p == 0.2
+    for kind in ("film_skip", "unet", "pyramid", "clipseg"):
+        taps = dataclasses.replace(small_config.encoder, taps=(2, 3, 4))
+        head = HeadConfig(kind, widths=(8, 8), width=32, presence_dropout=0.0)
+        model = build_segmenter(dataclasses.replace(small_config, encoder=taps, head=head))
+        assert model.head.presence[2].p == 0.0

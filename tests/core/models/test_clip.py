@@ -9,6 +9,7 @@ import torch
 
 from usassist.core.errors import ModelError
 from usassist.core.models import clip_settings
+from usassist.core.models.adapt import ADAPTERS
 from usassist.core.models.clip import ClipEncoder, build_encoder
 from usassist.core.models.config import AdapterConfig, EncoderConfig
 
@@ -190,10 +191,58 @@ def test_open_clips_root_logging_stays_silent(small_config, caplog) -> None:
     assert (root.level, root.handlers) == (level, handlers)
 
 
+@pytest.mark.parametrize(("size", "nearest"), [(60, "56 and 64"), (33, "32 and 40"), (1023, "1016 and 1024")])
+def test_a_size_that_patches_do_not_divide_is_refused_with_the_nearest(tmp_path, size: int, nearest: str) -> None:
+    """The tower would cut off the rest and the outline would be stretched over it."""
+    _write(tmp_path, vision=VIT)
+    with pytest.raises(ModelError, match=rf"8 x 8 pixels.*preprocess\.size {size}.*work are {nearest}\."):
+        _encoder(tmp_path, size=size)
+    assert _encoder(tmp_path, size=int(nearest.split(maxsplit=1)[0])).tap_channels == (64, 64, 64)
+
+
+def test_a_timm_tower_has_patches_too_and_a_convolutional_one_none(tmp_path) -> None:
+    _write(tmp_path, vision=TIMM)
+    with pytest.raises(ModelError, match=r"16 x 16 pixels.*preprocess\.size 60.*48 and 64\."):
+        _encoder(tmp_path, size=60)
+    _write(tmp_path, vision=TIMM | {"timm_model_name": "usassist_unet_16"})
+    assert _encoder(tmp_path, size=60).tap_channels == (32, 64, 128)
+
+
+def test_below_the_smallest_image_there_is_only_one_size(tmp_path) -> None:
+    _write(tmp_path, vision=VIT | {"patch_size": 32})
+    with pytest.raises(ModelError, match=r"sizes that work are 32\."):
+        _encoder(tmp_path, size=20)
+
+
+@pytest.mark.parametrize(
+    ("vision", "count"),
+    [
+        (VIT, 4),
+        (TIMM, 12),
+        (VIT | {"layers": [1, 1, 1, 1], "patch_size": None}, 5),
+        (TIMM | {"timm_model_name": "usassist_lite0_context"}, 5),
+        (TIMM | {"timm_model_name": "usassist_resnet18"}, 5),
+    ],
+    ids=["open_clip", "timm", "ResNet", "ours", "staged"],
+)
+def test_taps_beyond_the_tower_say_how_many_there_are(tmp_path, vision, count: int) -> None:
+    _write(tmp_path, vision=vision)
+    _encoder(tmp_path, taps=(0, count - 1), size=64)
+    with pytest.raises(ModelError, match=rf"has {count} maps to read, 0 to {count - 1}, .* names {count}, 99\."):
+        _encoder(tmp_path, taps=(0, count, 99), size=64)
+
+
+def test_taps_beyond_a_trunk_of_timms_are_a_sentence_without_an_exceptions_name(tmp_path) -> None:
+    _write(tmp_path, vision=TIMM | {"timm_model_name": "convnext_atto"})
+    with pytest.raises(ModelError, match=r"cannot be built.*out of range") as refused:
+        _encoder(tmp_path, taps=(0, 99), size=64)
+    assert "Error" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("taps", "text"),
-    [((0, 99), {}), ((0, 1), {"vocab_size": 10}), ((0, 1), {"heads": 7}), ((0, 1), {"width": "wide"})],
-    ids=["taps beyond the tower", "vocabulary without room", "heads that do not divide", "a text for a number"],
+    [((0, 1), {"vocab_size": 10}), ((0, 1), {"heads": 7}), ((0, 1), {"width": "wide"})],
+    ids=["vocabulary without room", "heads that do not divide", "a text for a number"],
 )
 def test_settings_that_open_clip_trips_over_are_a_sentence(tmp_path, taps, text) -> None:
     settings = json.loads(clip_settings.find("usassist-lite0").read_text())
@@ -219,4 +268,6 @@ def test_what_is_not_built_here_says_so(tmp_path, change, message: str) -> None:
 
 
 def test_P_N11_no_adapter_stands_in_the_text_tower(small_model) -> None:
-    assert not [n for n, _ in small_model.encoder.clip.named_parameters() if "adapter" in n and "visual" not in n]
+    places = [n for n, module in small_model.encoder.clip.named_modules() if isinstance(module, ADAPTERS)]
+    assert places
+    assert all(name.startswith("visual.") for name in places)

@@ -100,9 +100,17 @@ def test_real_sizes_are_known_by_the_names_of_their_configurations() -> None:
         )
 
 
-def test_gelu_is_asked_for_where_nothing_tells_it(tiny) -> None:
-    with pytest.raises(ModelError, match=r"--as: ViT-B-16-quickgelu"):
-        recognise(_archive(tiny.state_dict()), Hints())
+def test_gelu_stays_undecided_where_nothing_tells_it(tiny) -> None:
+    found = recognise(_archive(tiny.state_dict()), Hints())
+    assert (found.undecided, found.name) == (True, "")
+    assert "quick_gelu" not in found.settings
+    assert not recognise(_archive(tiny.state_dict(), "metaclip.pt"), Hints()).undecided
+
+
+def test_a_module_that_was_pickled_whole_is_told(tiny) -> None:
+    names = ["_modules.visual._modules.conv1._parameters.weight", "_parameters.positional_embedding"]
+    with pytest.raises(ModelError, match=r"a whole module, pickled.*state_dict\(\)"):
+        recognise(_archive(dict.fromkeys(names, torch.ones(1))), Hints())
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,60 @@ def test_numbers_that_are_not_finite_are_refused_and_nothing_is_left(tmp_path, t
     assert not list((usassist_home / "models").glob("*"))
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"visual.proj": lambda t: t.T}, "2 have another shape"),
+        ({"token_embedding.weight": lambda t: t.T}, "width is 49408"),
+        ({"visual.conv1.weight": lambda t: t.flatten()}, r"visual\.conv1\.weight has the shape \(12288,\), expected 4"),
+        ({"visual.positional_embedding": lambda t: t.T}, "64 positions are no square"),
+        ({"visual.proj": lambda t: t[:0]}, "1 tensors hold no number, for instance visual.proj"),
+        ({"visual.proj": lambda t: t * float("nan")}, "not finite in 1 tensors, for instance visual.proj"),
+        ({"visual.proj": lambda t: t.long()}, r"torch\.int64 in 1 tensors, for instance visual\.proj"),
+        ({"transformer.resblocks.300000.ln_1.bias": lambda _: torch.ones(2)}, "layers is 300001, at most 256"),
+    ],
+)
+def test_a_defect_is_told_before_gelu_is_asked_for(tmp_path, tiny, usassist_home, change, message: str) -> None:
+    tensors = dict(tiny.state_dict())
+    for name, does in change.items():
+        tensors[name] = does(tensors.get(name, torch.ones(1))).clone().contiguous()
+    torch.save(tensors, tmp_path / "x.pt")
+    with pytest.raises(ModelError, match=rf"^(.*/)?x\.pt\b.*{message}") as refused:
+        add(str(tmp_path / "x.pt"))
+    assert "GELU" not in str(refused.value)
+    assert not list((usassist_home / "models").glob("*"))
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_module_that_was_saved_whole_says_what_to_save_instead(tmp_path, tiny, nested: bool, zipped: bool) -> None:
+    held = {"model": tiny, "epoch": 3} if nested else tiny
+    torch.save(held, tmp_path / "x.pt", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(ModelError, match=r"x\.pt looks like a whole module, pickled.*state_dict\(\)"):
+        add(str(tmp_path / "x.pt"))
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "zip", "old"])
+def test_a_download_that_stopped_says_so(tmp_path, tiny, kind: str) -> None:
+    path = tmp_path / "metaclip.pt"
+    if kind == "safetensors":
+        save_file(tiny.state_dict(), path)
+    else:
+        torch.save(tiny.state_dict(), path, _use_new_zipfile_serialization=kind == "zip")
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ModelError, match=r"metaclip\.pt is truncated"):
+        add(str(path))
+
+
+def test_complex_numbers_are_refused_and_torch_says_nothing(tmp_path, tiny, recwarn) -> None:
+    tensors = dict(tiny.state_dict())
+    tensors["visual.proj"] = tensors["visual.proj"].to(torch.complex64)
+    save_file(tensors, tmp_path / "metaclip.safetensors")
+    with pytest.raises(ModelError, match=r"complex numbers in 1 tensors, for instance visual\.proj"):
+        add(str(tmp_path / "metaclip.safetensors"))
+    assert not recwarn.list
+
+
 def test_the_configuration_can_be_named(tmp_path, tiny) -> None:
     torch.save(tiny.state_dict(), tmp_path / "x.pt")
     with pytest.raises(ModelError, match="--as"):

@@ -2,22 +2,28 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 
+import pytest
 import torch
 from safetensors.torch import save_file
 
 from tests.core.models import published
+from usassist.core.models.adapt import select_trainable
 from usassist.core.models.adding import add
+from usassist.core.models.build import build_model
+from usassist.core.models.config import AdapterConfig, HeadConfig, ModelConfig, PreprocessConfig
 from usassist.core.models.inventory import count_parameters, facts_of, kind_of
-from usassist.core.models.weights import find_model
+from usassist.core.models.weights import find_model, save_model
 
 
 def test_the_shipped_model_proposes_masks_and_has_its_sizes() -> None:
     facts = facts_of(find_model("usassist-us"))
     assert (facts["kind"], facts["context_length"], facts["image_size"]) == ("segment", 77, 256)
-    assert facts["parameters"] == 7_592_292
+    assert facts["parameters"] == facts["parameters_stored"] == 7_592_292
+    assert facts["parameters_learned"] is None  # nothing says what was frozen
     assert "proposing masks" in facts["uses"]
     assert "as a base of models trained here" not in facts["uses"]
 
@@ -45,6 +51,52 @@ def test_statistics_are_no_parameters_and_nonsense_counts_as_unknown(tmp_path) -
         (tmp_path / "w").write_bytes(content)
         assert not count_parameters(tmp_path / "w")
     assert count_parameters(tmp_path / "none") is None
+
+
+@pytest.mark.parametrize("size", [published.SIZE, 48])
+@pytest.mark.parametrize(
+    "adapter",
+    [
+        AdapterConfig("mona", bottleneck=8),
+        AdapterConfig("lora", rank=4),
+        AdapterConfig("full", layers=(3,)),
+        AdapterConfig("none"),
+    ],
+    ids=lambda adapter: adapter.kind,
+)
+def test_a_model_on_a_base_says_what_it_has_and_what_of_it_learned(tmp_path, adapter, size: int) -> None:
+    base = add(str(published.write_openai(tmp_path / "tiny.pt", published.clip())), name="tiny")
+    encoder = dataclasses.replace(base.config.encoder, base="tiny", base_hash=base.weights_hash)
+    head = HeadConfig("film_skip", widths=(8, 8))
+    config = ModelConfig("mine", "Mine", encoder, adapter=adapter, head=head, preprocess=PreprocessConfig(size))
+    model = build_model(config)
+    select_trainable(model, adapter, trainable="adapters")
+    save_model(model, tmp_path / "mine", config=config)
+    facts = facts_of(find_model(str(tmp_path / "mine")))
+    assert facts["parameters"] == sum(p.numel() for p in model.parameters())
+    learned = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert facts["parameters_stored"] == facts["parameters_learned"] == learned
+    shutil.rmtree(base.folder)
+    facts = facts_of(find_model(str(tmp_path / "mine")))
+    assert (facts["parameters"], facts["parameters_learned"]) == (None, learned)
+
+
+@pytest.mark.parametrize(
+    ("head", "classes", "follows"),
+    [
+        (HeadConfig("film_skip"), (), True),
+        (HeadConfig("clipseg"), (), True),
+        (HeadConfig("unet"), (), False),
+        (HeadConfig("pyramid"), (), False),
+        (HeadConfig("film_skip"), ("a", "b"), False),
+    ],
+)
+def test_only_a_head_that_takes_a_condition_follows_a_text(head, classes, follows: bool) -> None:
+    info = find_model("usassist-us")
+    config = dataclasses.replace(info.config, head=head, classes=classes)
+    uses = facts_of(dataclasses.replace(info, config=config))["uses"]
+    assert ("following a text" in uses) == follows
+    assert "proposing masks" in uses
 
 
 def test_facts_import_no_torch() -> None:

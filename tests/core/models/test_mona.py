@@ -7,7 +7,7 @@ from usassist.core.errors import ModelError
 from usassist.core.models.mona import AdaptedBlock, AdaptedStage, Mona, TwiceAdaptedBlock
 
 
-def test_111_872_parameters_at_width_768_and_bottleneck_64() -> None:
+def test_N3_111_872_parameters_at_width_768_and_bottleneck_64() -> None:
     assert sum(p.numel() for p in Mona(768).parameters()) == 111_872
 
 

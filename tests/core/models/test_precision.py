@@ -9,7 +9,7 @@ from usassist.core.errors import ModelError
 from usassist.core.models import adapt
 from usassist.core.models.config import AdapterConfig
 from usassist.core.models.lora import merge
-from usassist.core.models.precision import FrozenLinear, lower, speeds
+from usassist.core.models.precision import FrozenLinear, FrozenMatrix, lower, speeds
 
 MONA = AdapterConfig(placement="both", bottleneck=8)
 LOW = ("bf16", "int8")
@@ -31,7 +31,7 @@ def relative(a: torch.Tensor, b: torch.Tensor) -> float:
 def test_a_product_is_near_the_exact_one_and_so_is_its_gradient(kind, bias) -> None:
     torch.manual_seed(0)
     linear = nn.Linear(48, 80, bias=bias).requires_grad_(requires_grad=False)
-    low = FrozenLinear(linear, precision=kind)
+    low = FrozenLinear(linear, low=FrozenMatrix(linear.weight, precision=kind))
     x = torch.randn(3, 200, 48, requires_grad=True)  # more rows than are done at a time
     back = torch.randn(3, 200, 80)
     assert relative(low(x), linear(x)) < (0.005 if kind == "bf16" else 0.02)
@@ -42,7 +42,8 @@ def test_a_product_is_near_the_exact_one_and_so_is_its_gradient(kind, bias) -> N
 
 def test_int8_rows_do_not_depend_on_their_neighbours() -> None:
     """An image's answer is the same whatever else is in the batch, an outlier for instance."""
-    low = FrozenLinear(nn.Linear(16, 8).requires_grad_(requires_grad=False), precision="int8")
+    linear = nn.Linear(16, 8).requires_grad_(requires_grad=False)
+    low = FrozenLinear(linear, low=FrozenMatrix(linear.weight, precision="int8"))
     x = torch.randn(4, 16)
     alone = low(x[:1])
     x[3] *= 1e4

@@ -66,11 +66,24 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(facts_of(info) | {"card": info.card})
         return Exit.DONE
-    for name, value in facts_of(info).items():
-        if value not in ("", None, []):
+    facts = facts_of(info)
+    facts["parameters"] = _in_words(facts)
+    for name, value in facts.items():
+        if name not in ("parameters_stored", "parameters_learned") and value not in ("", None, []):
             print(f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
     print(f"\n{info.card}" if info.card else "It has no model card.")
     return Exit.DONE
+
+
+def _in_words(facts: dict[str, Any]) -> str:
+    """Say how many parameters there are, and which of them learned where that is known."""
+    every, stored = facts.get("parameters"), facts.get("parameters_stored")
+    if stored is None:
+        return ""
+    if facts.get("parameters_learned") is None:
+        return f"{stored:,} in all, all of them in its own file"
+    total = "not known in all: its base is missing" if every is None else f"{every:,} in all"
+    return f"{total}; {stored:,} learned (adapters and head) and are in its own file, the rest is its base's"
 
 
 def _add(arguments: argparse.Namespace) -> int:

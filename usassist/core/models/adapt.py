@@ -213,6 +213,7 @@ def training_mode(model: nn.Module) -> None:
     for module in model.modules():
         parameters = list(module.parameters())
         frozen = bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
-        # A normalisation without parameters keeps statistics; nothing learns there, so they stay.
-        if frozen or (not parameters and isinstance(module, nn.modules.batchnorm._NormBase)):
+        # A normalisation without parameters keeps statistics; nothing learns there, so they stay. Told by what it
+        # keeps and not by its class: over several processes another class does the same.
+        if frozen or (not parameters and hasattr(module, "running_mean")):
             module.eval()

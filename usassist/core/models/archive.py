@@ -27,6 +27,8 @@ _MOST_MEMBERS = 100_000
 _MOST_VALUES = 300_000
 _MOST_DEPTH = 64
 _MOST_NAMES = 10_000_000  # characters of all names together
+_ZIP_END = 22
+_LONGEST_ZIP_END = _ZIP_END + 65_535  # the record and its comment
 # What torch.save wrote first before version 1.6.
 _OLD_MAGIC = 0x1950A86A20F9469CFC6C
 # What a damaged or hostile pickle makes an unpickler and the rebuilding of tensors raise.
@@ -80,9 +82,10 @@ def _read_old_pickle(path: Path, size: int) -> dict[str, Tensor]:
         with path.open("rb") as file:
             pickles = Pickles(file.read(min(size, _MOST_PICKLE)))
             storages = OldStorages(size)
-            magic, _, system, loaded, keys = (InertUnpickler(pickles, storages).load() for _ in range(5))
+            magic = InertUnpickler(pickles, storages).load()
             if not isinstance(magic, int) or magic != _OLD_MAGIC:
                 raise pickle.UnpicklingError("a pickle that torch.save did not write")
+            _, system, loaded, keys = (InertUnpickler(pickles, storages).load() for _ in range(4))
             if isinstance(system, dict) and system.get("little_endian") is False:
                 raise _big_endian(path)
             file.seek(pickles.tell())
@@ -109,11 +112,21 @@ def _read_zip(path: Path, size: int) -> Archive:
 
 
 def _refusal(path: Path, error: BaseException) -> ModelError:
+    if isinstance(error, EOFError) or (isinstance(error, zipfile.BadZipFile) and not _has_zips_end(path)):
+        return ModelError(f"{path.name} is truncated: its end is missing. Nothing in it was run. Download it again.")
     words = " ".join(str(error).split())[:200]
     return ModelError(
         f"{path.name} is damaged, incomplete, or holds more than tensors ({type(error).__name__}: {words}). Nothing in "
         f"it was run. Download it again, or save its state dict alone, best as safetensors."
     )
+
+
+def _has_zips_end(path: Path) -> bool:
+    """Return whether what closes every zip archive stands at the end of a file."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _LONGEST_ZIP_END))
+        end = file.read(_LONGEST_ZIP_END)
+    return 0 <= end.rfind(b"PK\x05\x06") <= len(end) - _ZIP_END
 
 
 def _big_endian(path: Path) -> ModelError:

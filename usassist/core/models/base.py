@@ -46,8 +46,22 @@ def find(config: EncoderConfig, *, beside: Path | None = None) -> ModelInfo:
             f"`usassist models add FILE --name NAME`."
         )
     raise ModelError(
-        f"This model stands on the base {wanted}, which is not among the models here. Add it with `usassist models add "
-        f"FILE --name {Path(config.base).name}`; `usassist models list` shows what is there."
+        f"This model stands on the base {wanted}, which is not among the models here. {_advice(config.base)}"
+    )
+
+
+def find_named(name: str) -> ModelInfo:
+    """Return the model that a recipe names as its base. Raises ModelError that says which bases there are."""
+    if not Path(name).is_dir() and all(info.name != name for info in list_models()):
+        raise ModelError(f"The recipe's base {name!r} is not among the models here. {_advice(name)}")
+    return find_model(name)
+
+
+def _advice(name: str) -> str:
+    bases = [info.name for info in list_models() if info.config is not None and info.config.can_be_base]
+    return (
+        f"The bases here are: {', '.join(bases) or 'none'}. Add it with `usassist models add RUN|FILE --name "
+        f"{Path(name).name}`; docs/training.md says how the bases of the shipped recipes are made."
     )
 
 
@@ -56,7 +70,7 @@ def _fitting(info: ModelInfo, config: EncoderConfig) -> ModelInfo:
     there = info.config
     if there is None:
         raise ModelError(f"The base {info.name!r} cannot be used: {info.problem}")
-    if there.encoder.base or there.adapter.kind != "none":
+    if not there.can_be_base:
         raise ModelError(
             f"{info.name!r} cannot be a base: it stands on {there.encoder.base or 'nothing'!r} with the adapter "
             f"{there.adapter.kind!r}. A base holds both towers itself and has no adapter."

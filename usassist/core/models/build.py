@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypedDict
 
 from usassist.core.errors import ModelError
 from usassist.core.models.classifier import Classifier
@@ -17,6 +18,11 @@ from usassist.core.models.segmenter import Segmenter
 from usassist.core.models.unet import UNetHead
 
 Model = Segmenter | Classifier | Embedder
+
+
+class _Shared(TypedDict):
+    objects: int
+    presence_dropout: float
 
 
 def build_model(config: ModelConfig, *, folder: Path | None = None) -> Model:
@@ -48,13 +54,12 @@ def build_segmenter(config: ModelConfig, *, folder: Path | None = None) -> Segme
 
 
 def _film_skip(encoder: ClipEncoder, config: ModelConfig) -> MaskHead:
-    return FilmSkipDecoder(
-        encoder.tap_channels, condition=encoder.width, widths=config.head.widths, objects=_objects(config)
-    )
+    head = config.head
+    return FilmSkipDecoder(encoder.tap_channels, condition=encoder.width, widths=head.widths, **_shared(config))
 
 
 def _unet(encoder: ClipEncoder, config: ModelConfig) -> MaskHead:
-    return UNetHead(encoder.tap_channels, widths=config.head.widths, objects=_objects(config))
+    return UNetHead(encoder.tap_channels, widths=config.head.widths, **_shared(config))
 
 
 def _pyramid(encoder: ClipEncoder, config: ModelConfig) -> MaskHead:
@@ -64,7 +69,7 @@ def _pyramid(encoder: ClipEncoder, config: ModelConfig) -> MaskHead:
         width=head.width,
         fusion=head.fusion,
         size=config.preprocess.size,
-        objects=_objects(config),
+        **_shared(config),
     )
 
 
@@ -76,7 +81,7 @@ def _clipseg(encoder: ClipEncoder, config: ModelConfig) -> MaskHead:
         width=head.width,
         refined=head.refined,
         dropout=head.dropout,
-        objects=_objects(config),
+        **_shared(config),
     )
 
 
@@ -102,8 +107,9 @@ _HEADS_OF_TASK = {"segment": tuple(_MASK_HEADS), "classify": ("pooled",), "embed
 _TASKS = {"segment": "masks", "classify": "classes", "embed": "embeddings only"}
 
 
-def _objects(config: ModelConfig) -> int:
-    return max(1, len(config.classes))
+def _shared(config: ModelConfig) -> _Shared:
+    """Return what every head for masks takes."""
+    return {"objects": max(1, len(config.classes)), "presence_dropout": config.head.presence_dropout}
 
 
 def _require_fit(config: ModelConfig) -> None:

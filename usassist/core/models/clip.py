@@ -21,6 +21,7 @@ _WRONG_SETTINGS = (
     *(OSError, RuntimeError, TypeError, ValueError),
 )
 _RESNET_STAGES = 5
+_SMALLEST_IMAGE = 16  # as a model's description allows
 
 
 class ImageFeatures:
@@ -131,6 +132,7 @@ def build_encoder(
     try:
         clip = build_clip(settings, image_size=image_size)
         tokenizer = build_tokenizer(config.vocabulary, settings["text_cfg"], folders=folders)
+        _require_fit(clip.visual, config, image_size=image_size)
         if found is not None:
             base.fill_towers(clip, found)
         adapt.insert(clip.visual, adapter)  # type: ignore[arg-type]
@@ -138,8 +140,34 @@ def build_encoder(
     except _WRONG_SETTINGS as error:
         raise ModelError(
             f"The encoder {config.open_clip!r} cannot be built at {image_size} x {image_size} pixels with the taps "
-            f"{list(config.taps)} ({type(error).__name__}: {error}); check the model's description."
+            f"{list(config.taps)}: {_reason(error)}. Check the model's description, or the recipe's [encoder] and "
+            f"[preprocess]."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong; a single word, such as a missing key, says nothing without the kind of error."""
+    words = " ".join(str(error).split())
+    return words if " " in words else f"{type(error).__name__} {words}".rstrip()
+
+
+def _require_fit(visual: Any, config: EncoderConfig, *, image_size: int) -> None:
+    """Refuse a size that patches do not divide, whose rest the tower would cut off in silence, and taps it has not."""
+    patch = vit.patch_size(visual)
+    if image_size % patch:
+        below = image_size // patch * patch
+        nearest = " and ".join(str(size) for size in (below, below + patch) if size >= _SMALLEST_IMAGE)
+        raise ModelError(
+            f"The encoder {config.open_clip!r} sees patches of {patch} x {patch} pixels, which do not divide "
+            f"preprocess.size {image_size}: the rest would be cut off. The nearest sizes that work are {nearest}."
+        )
+    count = _RESNET_STAGES if hasattr(visual, "attnpool") else vit.count_maps(visual)
+    beyond = sorted({tap for tap in config.taps if tap >= count}) if count is not None else []
+    if beyond:
+        raise ModelError(
+            f"The encoder {config.open_clip!r} has {count} maps to read, 0 to {int(count or 0) - 1}, but encoder.taps "
+            f"names {', '.join(map(str, beyond))}. Choose among those."
+        )
 
 
 def build_clip(settings: dict[str, Any], *, image_size: int) -> nn.Module:

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from usassist.core.errors import ModelError
 from usassist.core.models.clip import ImageFeatures
 from usassist.core.models.film import Film
-from usassist.core.models.mask_head import MaskHead, Segmentation, channels_of
+from usassist.core.models.mask_head import PRESENCE_DROPOUT, MaskHead, Segmentation, channels_of
 
 _HEADS = 4
 _FEED_FORWARD = 2048
@@ -33,9 +33,10 @@ class ClipSegHead(MaskHead):
         refined: bool = True,
         dropout: float = 0.1,
         objects: int = 1,
+        presence_dropout: float = PRESENCE_DROPOUT,
     ) -> None:
         """Raise ValueError where `width` is no multiple of the 4 attention heads."""
-        super().__init__(objects, condition=condition)
+        super().__init__(objects, condition=condition, presence_dropout=presence_dropout)
         if width % _HEADS:
             raise ValueError(f"CLIPSeg's width is a multiple of {_HEADS}, found {width}; the publication has 64.")
         self.reduce = nn.ModuleList(nn.Linear(channels, width) for channels in reversed(tap_channels))

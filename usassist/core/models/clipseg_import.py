@@ -12,6 +12,7 @@ from usassist.core.models.build import build_segmenter
 from usassist.core.models.clipseg import ClipSegHead, load_hf_decoder
 from usassist.core.models.config import WEIGHTS_FILE, Calibration, HeadConfig, ModelConfig, PreprocessConfig
 from usassist.core.models.families import OPENAI_MEAN, OPENAI_STD, Hints, Recognised
+from usassist.core.models.inventory import is_parameter
 from usassist.core.models.shapes import blocks_of
 
 _SIZE = 352  # what CLIPSeg was trained at; its positions are those of 224 pixels, moved
@@ -46,7 +47,7 @@ def describe_clipseg(encoder: ModelConfig, found: Recognised, hints: Hints) -> M
 
 
 def _count(found: Recognised) -> int:
-    return sum(tensor.numel() for part in (found.tensors, found.decoder) for tensor in part.values())
+    return sum(t.numel() for part in (found.tensors, found.decoder) for name, t in part.items() if is_parameter(name))
 
 
 def write_clipseg(config: ModelConfig, found: Recognised, draft: Path) -> None:

@@ -22,6 +22,10 @@ _MOST_BYTES = 4 * 2**20
 
 
 Task = Literal["segment", "classify", "embed"]
+Precision = Literal["fp32", "bf16", "int8"]
+
+_CONDITIONED = ("film_skip", "clipseg")
+"""The heads whose masks depend on a condition, a text's or a support image's embedding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,8 @@ class HeadConfig:
     "pyramid" is NextGen-UIA's (`width` channels, `fusion`), "clipseg" is CLIPSeg's (`width` is its reduced size, 64;
     `refined` upsamples in two steps behind a convolution, else in one).
     For classes: "pooled" is linear on the pooled, fused taps of the pyramid with `hidden` units before it (0: none).
-    "none" is a pair of towers without a head.
+    "none" is a pair of towers without a head. `dropout` is that of the heads "clipseg" and "pooled", `presence_dropout`
+    that of what judges presence beside every mask.
     """
 
     kind: Literal["film_skip", "unet", "pyramid", "clipseg", "pooled", "none"] = "film_skip"
@@ -79,6 +84,7 @@ class HeadConfig:
     fusion: Literal["sequential", "parallel"] = "sequential"
     hidden: int = 0
     dropout: float = 0.1
+    presence_dropout: float = 0.2
     refined: bool = True
 
 
@@ -166,6 +172,16 @@ class ModelConfig:
     task: Task = "segment"
     classes: tuple[str, ...] = ()
 
+    @property
+    def can_be_base(self) -> bool:
+        """Return whether other models may stand on the towers: they are whole, and nothing was put into them."""
+        return self.adapter.kind == "none" and not self.encoder.base
+
+    @property
+    def follows_text(self) -> bool:
+        """Return whether a text, or support images, change the masks; one of several classes is only named by it."""
+        return self.task == "segment" and self.head.kind in _CONDITIONED and len(self.classes) < 2
+
     def to_json(self) -> str:
         """Return the text of `model.json`."""
         return json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=1, sort_keys=False) + "\n"
@@ -231,6 +247,7 @@ def _check_ranges(config: ModelConfig, where: str) -> None:
         ("head.width", config.head.width, 1, 8192),
         ("head.hidden", config.head.hidden, 0, 8192),
         ("head.dropout", config.head.dropout, 0.0, 0.99),
+        ("head.presence_dropout", config.head.presence_dropout, 0.0, 0.99),
         ("the number of classes", len(config.classes), 0, 254),
         ("calibration.threshold", calibration.threshold, 0.0, 1.0),
         ("calibration.temperature", calibration.temperature, 1e-3, 1e3),

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from usassist.core.models.clip import ImageFeatures
 from usassist.core.models.film import Film
-from usassist.core.models.mask_head import MaskHead, Segmentation, channels_of
+from usassist.core.models.mask_head import PRESENCE_DROPOUT, MaskHead, Segmentation, channels_of
 
 
 class FilmSkipDecoder(MaskHead):
@@ -19,10 +19,16 @@ class FilmSkipDecoder(MaskHead):
     scales_condition = True
 
     def __init__(
-        self, tap_channels: tuple[int, ...], *, condition: int, widths: tuple[int, ...], objects: int = 1
+        self,
+        tap_channels: tuple[int, ...],
+        *,
+        condition: int,
+        widths: tuple[int, ...],
+        objects: int = 1,
+        presence_dropout: float = PRESENCE_DROPOUT,
     ) -> None:
         """Raise ValueError where `widths` does not name one width fewer than there are taps."""
-        super().__init__(objects, condition=condition)
+        super().__init__(objects, condition=condition, presence_dropout=presence_dropout)
         require_widths(tap_channels, widths)
         self.film = nn.ModuleList(Film(condition, channels) for channels in (tap_channels[-1], *widths))
         self.fuse = nn.ModuleList()

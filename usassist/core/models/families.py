@@ -49,7 +49,8 @@ class Recognised:
     """A pair of towers: its family in words, its tensors by open_clip's names, and the settings they fit.
 
     `name` is the configuration's, of open_clip or shipped; "" where `settings` are this file's own. `decoder` holds the
-    tensors of CLIPSeg's decoder where there is one.
+    tensors of CLIPSeg's decoder where there is one. `undecided` says that nothing tells GELU from QuickGELU: the
+    settings then fit the shapes only.
     """
 
     family: str
@@ -57,6 +58,7 @@ class Recognised:
     settings: dict[str, Any]
     name: str
     decoder: Tensors = field(default_factory=dict)
+    undecided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ _LAYOUTS = (
 
 # (what a name looks like, the family, what is missing or to be done); the first that fits.
 _OTHERS = (
+    (r"(^|\.)_parameters\.", "a whole module, pickled", "save its state_dict() instead"),
     (r"(^|\.)encoder\.clip\.", "a model of usassist", "give the folder with its model.json instead of the file"),
     (r"vision_model\.head\.probe$|trunk\.attn_pool\.", "SigLIP", "its texts are cut by a tokenizer not known here"),
     (r"(^|\.)text_decoder\.", "CoCa", "it writes texts; a CLIP is needed"),
@@ -116,9 +119,12 @@ def _towers(archive: Archive, layout: _Layout, inside: Tensors, hints: Hints) ->
     decoder = clipseg_decoder(archive.tensors)
     family = _family(archive, layout, decoder=bool(decoder))
     activation = layout.activation or hints.activation or _activation(archive, family)
-    name, settings = hints.choice, dict(hints.settings)
-    if not name:
-        settings = settings or shapes.settings_from_shapes(tensors, activation=activation)
+    name, settings, undecided = hints.choice, dict(hints.settings), False
+    if not name and not settings:
+        settings = shapes.settings_from_shapes(tensors, activation=activation, where=archive.path.name)
+        clip_settings.checked(settings, where=archive.path.name)
+        undecided = shapes.is_undecided(settings)
+    if not name and not undecided:
         name = shapes.named_like(settings) or ""
     if name:
         settings = clip_settings.settings_of(name)
@@ -127,7 +133,7 @@ def _towers(archive: Archive, layout: _Layout, inside: Tensors, hints: Hints) ->
     scale = tensors.get("logit_scale")
     if scale is not None and scale.numel() == 1:  # some files keep it as a list of one
         tensors["logit_scale"] = scale.reshape([1] if settings.get("nonscalar_logit_scale") else [])
-    return Recognised(family, tensors, settings, name, decoder)
+    return Recognised(family, tensors, settings, name, decoder, undecided)
 
 
 def _family(archive: Archive, layout: _Layout, *, decoder: bool) -> str:

@@ -28,6 +28,7 @@ from usassist.core.models.config import (
     PreprocessConfig,
 )
 from usassist.core.models.families import OPENAI_MEAN, OPENAI_STD, Hints, Recognised, recognise
+from usassist.core.models.inventory import is_parameter
 from usassist.core.models.shapes import blocks_of
 from usassist.core.models.weights import ModelInfo, describe
 
@@ -54,6 +55,8 @@ def import_weights(
     archive = read_archive(file)
     found = recognise(archive, known)
     _require_complete(found, archive)
+    _require_numbers(found, archive)
+    _require_activation(found)
     wanted = name or _name_for(file)
     with drafting(wanted) as draft:
         config = _describe(found, archive, known, name=wanted, source=source or file.name)
@@ -170,6 +173,38 @@ def _require_complete(found: Recognised, archive: Archive) -> None:
         )
 
 
+def _require_numbers(found: Recognised, archive: Archive) -> None:
+    """Refuse towers that would answer with nonsense: numbers that are not finite, whole or complex numbers."""
+    name = archive.path.name
+    odd = sorted(key for key, tensor in found.tensors.items() if not tensor.is_floating_point() and _learns(key))
+    if odd:
+        raise ModelError(
+            f"{name} holds {found.tensors[odd[0]].dtype} in {len(odd)} tensors, for instance {odd[0]}; expected "
+            f"floating-point numbers. Quantised weights are not read: take the full ones."
+        )
+    broken = sorted(key for key, tensor in found.tensors.items() if not bool(tensor.isfinite().all()))
+    if broken:
+        raise ModelError(
+            f"{name} holds numbers that are not finite in {len(broken)} tensors, for instance {broken[0]}; its "
+            f"training diverged or the file is damaged. Download or copy it again."
+        )
+
+
+def _learns(name: str) -> bool:
+    """Return whether a tensor is no counter of a batch normalisation, which is a whole number."""
+    return not name.endswith("num_batches_tracked")
+
+
+def _require_activation(found: Recognised) -> None:
+    """Ask for what no file tells, last: a file with another defect is of no use whatever is answered."""
+    if found.undecided:
+        raise ModelError(
+            "The tensors do not tell whether the towers were trained with GELU or with QuickGELU, and the wrong one "
+            "answers wrongly without a word. Name the configuration with --as: ViT-B-16-quickgelu for weights of "
+            "OpenAI, MetaCLIP or DFN, ViT-B-16 for those of LAION and DataComp (ViT-B-32, ViT-L-14 likewise)."
+        )
+
+
 def _image_size(found: Recognised) -> int:
     size = found.settings["vision_cfg"].get("image_size", 224)
     return int(max(size) if isinstance(size, list | tuple) else size)
@@ -199,7 +234,7 @@ def _describe(found: Recognised, archive: Archive, hints: Hints, *, name: str, s
             "source": source,
             "source_sha256": file_hash(archive.path),
             "source_kind": archive.kind,
-            "parameters": sum(tensor.numel() for tensor in found.tensors.values()),
+            "parameters": sum(t.numel() for name, t in found.tensors.items() if is_parameter(name)),
             "embedding": int(found.settings["embed_dim"]),
             "context_length": int(text.get("context_length") or 77),
         },

@@ -51,13 +51,19 @@ class Inert:
 
 
 class Pickles(io.BytesIO):
-    """Bytes of pickles that are read in a bounded number of steps, so that one byte each cannot fill the memory."""
+    """Bytes of pickles that are read in a bounded number of steps, so that one byte each cannot fill the memory.
+
+    Fewer bytes than were asked for are an EOFError: an unpickler would trip over them in many ways.
+    """
 
     steps = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
         self._step()
-        return super().read(size)
+        data = super().read(size)
+        if size is not None and len(data) < size:
+            raise EOFError("a pickle that ends too early")
+        return data
 
     def readline(self, size: int | None = -1, /) -> bytes:
         self._step()
@@ -206,7 +212,7 @@ class OldStorages:
         if key not in self._storages:
             self._left -= count * dtype.itemsize
             if self._left < 0:
-                raise pickle.UnpicklingError("the storages are larger than the file")
+                raise EOFError("the storages are larger than the file")
             self._storages[key] = torch.empty(count, dtype=dtype)
         return self._storages[key]
 
@@ -218,9 +224,11 @@ class OldStorages:
             raise pickle.UnpicklingError("the storages are not those that the tensors view")
         for key in keys:
             values = self._storages[key].view(torch.uint8).numpy()
-            count = int.from_bytes(file.read(8), "little", signed=True)
-            if count != self._storages[key].numel() or file.readinto(values) != values.size:  # type: ignore[attr-defined]
+            said = file.read(8)
+            if int.from_bytes(said, "little", signed=True) != self._storages[key].numel() and len(said) == 8:
                 raise pickle.UnpicklingError(f"the storage {key} has another size than it says")
+            if file.readinto(values) != values.size:  # type: ignore[attr-defined]
+                raise EOFError(f"the storage {key} is longer than the file")
 
 
 def _storage_id(pid: Any) -> tuple[str, torch.dtype, int]:

@@ -1,20 +1,26 @@
 """What a model is and what it can be used for, told from its files without loading it: no torch here."""
 
+import contextlib
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from usassist.core.errors import ModelError
 from usassist.core.models import clip_settings
 from usassist.core.models.config import WEIGHTS_FILE, ModelConfig
-from usassist.core.models.weights import ModelInfo
+from usassist.core.models.weights import ModelInfo, find_model, list_models
+
+Shapes = dict[str, list[int]]
 
 _MOST_HEADER = 32 * 2**20
+_TOWERS = "encoder.clip."
+_POSITIONS = ("visual.positional_embedding", "visual.attnpool.positional_embedding", "trunk.pos_embed")
 _NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")
 _KINDS = {"segment": "segment", "classify": "classify", "embed": "encoder"}
 _USES = {
-    "segment": ["proposing masks", "following a text", "embedding images and texts"],
+    "segment": ["proposing masks", "embedding images and texts"],
     "classify": ["class probabilities", "embedding images and texts"],
     "embed": ["ranking by text", "zero-shot classes", "retrieval", "contrastive training"],
 }
@@ -52,14 +58,62 @@ def _facts_of_config(config: ModelConfig, folder: Path) -> dict[str, Any]:
         "classes": list(config.classes),
         "image_size": config.preprocess.size,
         "context_length": said.get("context_length") or text.get("context_length"),
-        "parameters": count_parameters(folder / WEIGHTS_FILE),
+        **_counts(config, folder),
         "uses": _uses(config),
     }
 
 
+def _counts(config: ModelConfig, folder: Path) -> dict[str, int | None]:
+    """Count a model's parameters: in all, in its own file, and those that learned; None where that cannot be told.
+
+    With a base its own file holds exactly what learned, adapters, head and unfrozen blocks; the rest is the base's.
+    Without one nothing says whether the towers were frozen while it was trained.
+    """
+    own = _shapes(folder / WEIGHTS_FILE)
+    if own is None or not config.encoder.base:
+        stored = None if own is None else _count(own)
+        return {"parameters": stored, "parameters_stored": stored, "parameters_learned": None}
+    rest = _towers_of_base(config, folder)
+    every = None if rest is None else _count(own | {name: shape for name, shape in rest.items() if name not in own})
+    return {"parameters": every, "parameters_stored": _count(own), "parameters_learned": _count(own)}
+
+
+def _towers_of_base(config: ModelConfig, folder: Path) -> Shapes | None:
+    """Return the shapes of a base's towers, its table of positions as the model's image size needs it."""
+    encoder = config.encoder
+    try:
+        wanted = encoder.base_hash
+        info = next(found for found in _candidates(encoder.base, folder) if found.weights_hash == wanted)
+    except StopIteration:
+        return None
+    shapes = _shapes(info.folder / WEIGHTS_FILE)
+    if shapes is None or info.config is None:
+        return None
+    moved = config.preprocess.size / info.config.preprocess.size
+    return {
+        name: _moved(shape, moved) if name.endswith(_POSITIONS) else shape
+        for name, shape in shapes.items()
+        if name.startswith(_TOWERS)
+    }
+
+
+def _candidates(name: str, folder: Path) -> Iterator[ModelInfo]:
+    for wanted in (name, str(folder / name)):
+        with contextlib.suppress(ModelError):
+            yield find_model(wanted)
+    yield from list_models()  # the same weights under another name
+
+
+def _moved(shape: list[int], by: float) -> list[int]:
+    """Return the shape of a table of positions (.., N, C) on a grid whose side is `by` times as long."""
+    *batch, rows, width = shape
+    side = math.isqrt(rows)
+    return [*batch, round(side * by) ** 2 + rows - side**2, width]
+
+
 def _uses(config: ModelConfig) -> list[str]:
-    can_be_base = config.adapter.kind == "none" and not config.encoder.base
-    return _USES[config.task] + (["as a base of models trained here"] if can_be_base else [])
+    uses = [*_USES[config.task], *(["as a base of models trained here"] if config.can_be_base else [])]
+    return [uses[0], "following a text", *uses[1:]] if config.follows_text else uses
 
 
 def _text_settings(config: ModelConfig, folder: Path) -> dict[str, Any]:
@@ -74,12 +128,27 @@ def _text_settings(config: ModelConfig, folder: Path) -> dict[str, Any]:
 
 def count_parameters(weights: Path) -> int | None:
     """Return how many parameters a safetensors file holds, statistics left out; None where it cannot be told."""
+    shapes = _shapes(weights)
+    return None if shapes is None else _count(shapes)
+
+
+def is_parameter(name: str) -> bool:
+    """Return whether a tensor of a state dict is a parameter and no statistic of a normalisation, by its name."""
+    return not name.endswith(_NO_PARAMETERS)
+
+
+def _count(shapes: Shapes) -> int:
+    return sum(math.prod(shape) for name, shape in shapes.items() if is_parameter(name))
+
+
+def _shapes(weights: Path) -> Shapes | None:
+    """Return the shapes in a safetensors file by name, None where it cannot be read."""
     try:
         with weights.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length)) if length <= _MOST_HEADER else {}
-        entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
-        shapes = [entry["shape"] for name, entry in entries.items() if not name.endswith(_NO_PARAMETERS)]
-        return sum(math.prod(shape) for shape in shapes)
+            header: Any = json.loads(file.read(length)) if length <= _MOST_HEADER else None
+        shapes = {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
+        _count(shapes)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
+    return shapes

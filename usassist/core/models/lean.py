@@ -10,10 +10,13 @@ from torch.nn import functional as F
 from usassist.core.errors import ModelError
 
 if TYPE_CHECKING:
+    from usassist.core.models.int8 import PackedMatrix
     from usassist.core.models.precision import FrozenMatrix
 
 # Tokens that an MLP takes at a time: at width 768 their hidden values fill a core's second-level cache.
 _ROWS = 256
+
+QUICK_GELU_GAIN = 1.702
 
 
 def replace_in(visual: nn.Module) -> int:
@@ -42,7 +45,7 @@ class SelfAttention(nn.Module):
     does (`precision.lower`).
     """
 
-    low: "FrozenMatrix | None"
+    low: "FrozenMatrix | PackedMatrix | None"
 
     def __init__(self, given: nn.MultiheadAttention) -> None:
         """Take over the parameters of torch's."""
@@ -60,8 +63,9 @@ class SelfAttention(nn.Module):
 
     def _load_from_state_dict(self, *args: Any) -> None:
         super()._load_from_state_dict(*args)
-        if self.low is not None:
-            self.low.refresh(self.in_proj_weight)
+        refresh = getattr(self.low, "refresh", None)  # nothing is loaded into what was packed for work
+        if refresh is not None:
+            refresh(self.in_proj_weight)
 
     def project(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return queries, keys and values, each (B, N, C), of tokens (B, N, C)."""
@@ -95,11 +99,13 @@ class ChunkedMlp(nn.Sequential):
             out: Tensor = super().forward(x)
             return out
         rows = x.flatten(0, -2)
-        return torch.cat([super(ChunkedMlp, self).forward(part) for part in rows.split(_ROWS)]).view(x.shape)
+        return torch.cat([super(ChunkedMlp, self).forward(part) for part in rows.chunk(-(-len(rows) // _ROWS))]).view(
+            x.shape
+        )
 
 
 class QuickGelu(nn.Module):
     """OpenAI's x * sigmoid(1.702 x), as a SiLU: for the gradient it keeps one map instead of two."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.silu(x * 1.702, inplace=not torch.is_grad_enabled()).div_(1.702)
+        return F.silu(x * QUICK_GELU_GAIN, inplace=not torch.is_grad_enabled()).div_(QUICK_GELU_GAIN)

@@ -63,6 +63,10 @@ def uncontested(probability: Tensor) -> Tensor:
     return torch.where(winner == objects, probability, 0)
 
 
+PRESENCE_DROPOUT = 0.2
+"""What drops out before the last layer that judges presence, where a description says nothing else."""
+
+
 class MaskHead(nn.Module):
     """A head for masks of `objects` kinds. Subclasses compute the maps; presence and quality are learned here.
 
@@ -73,9 +77,10 @@ class MaskHead(nn.Module):
     scales_condition = False
     """Whether conditions are brought to one length first; CLIPSeg takes them as they are."""
 
-    def __init__(self, objects: int, *, condition: int = 0) -> None:
+    def __init__(self, objects: int, *, condition: int = 0, presence_dropout: float = PRESENCE_DROPOUT) -> None:
         super().__init__()
         self.objects = objects
+        self._presence_dropout = presence_dropout
         self.null_condition = nn.Parameter(torch.zeros(condition)) if condition else None
 
     @property
@@ -105,7 +110,8 @@ class MaskHead(nn.Module):
 
     def _add_confidence(self, *, deep: int, fine: int) -> None:
         """Create what judges presence (from `deep` channels) and quality (from `fine` + `deep` channels)."""
-        self.presence = nn.Sequential(nn.Linear(2 * deep, 64), nn.GELU(), nn.Dropout(0.2), nn.Linear(64, self.objects))
+        drop = nn.Dropout(self._presence_dropout)
+        self.presence = nn.Sequential(nn.Linear(2 * deep, 64), nn.GELU(), drop, nn.Linear(64, self.objects))
         self.quality = nn.Sequential(nn.Linear(fine + deep + 4, 64), nn.GELU(), nn.Linear(64, 1))
 
     def _judged(self, logits: Tensor, *, fine: Tensor, deep: Tensor) -> Segmentation:

@@ -6,8 +6,7 @@ substitute: it turns frozen weights round again for every batch, which on a CPU 
 """
 
 import time
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,20 +14,15 @@ from torch.nn import functional as F
 
 from usassist.core.errors import ModelError
 from usassist.core.models.adapt import ADAPTERS, transformer_blocks
+from usassist.core.models.config import Precision
+from usassist.core.models.int8 import Int8Product, PackedMatrix, multiplies_int8, multiplies_packed, quantised
 from usassist.core.models.lean import SelfAttention
-
-Precision = Literal["fp32", "bf16", "int8"]
-
-# Rows of a product done at a time: quantised, multiplied and scaled while they lie in the processor's cache.
-_ROWS = 256
 
 
 class FrozenMatrix(nn.Module):
-    """A copy of a frozen weight (out, in) in bfloat16, or in int8 with a scale for each output.
+    """A copy of a frozen weight (out, in) in bfloat16, or in int8 with a scale for each output (`int8.py`).
 
-    int8 is the frozen half of SwitchBack (Wortsman et al. 2023, arXiv 2304.13013), made for training CLIP: each row of
-    what it meets is scaled to -127..127, in the forward product and in that of the gradient. The copy is no part of the
-    state dict.
+    The copy is no part of the state dict.
     """
 
     copy: Tensor
@@ -47,56 +41,25 @@ class FrozenMatrix(nn.Module):
         if self.precision == "bf16":
             self.copy, self.scale = weight.to(torch.bfloat16), weight.new_ones(())
             return
-        self.scale = weight.float().abs().amax(1).clamp_min(1e-30) / 127
-        self.copy = (weight.float() / self.scale[:, None]).round_().to(torch.int8).contiguous()
+        self.scale, self.copy = quantised(weight)
 
     def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """Return x @ weight.T + bias, of x's type; the gradient reaches x alone."""
         if self.precision == "bf16":
             added = None if bias is None else bias.to(torch.bfloat16)
             return F.linear(x.to(torch.bfloat16), self.copy, added).to(x.dtype)
-        out: Tensor = _Int8Product.apply(x, self.copy, self.scale, bias)
+        out: Tensor = Int8Product.apply(x, self.copy, self.scale, bias)
         return out
-
-
-class _Int8Product(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, copy: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(copy, scale)
-        return _multiply(x, copy.T, scale=scale, bias=bias)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        copy, scale = ctx.saved_tensors
-        return _multiply(gradients[0], copy, before=scale), None, None, None
-
-
-def _multiply(
-    x: Tensor, matrix: Tensor, *, before: Tensor | None = None, scale: Tensor | None = None, bias: Tensor | None = None
-) -> Tensor:
-    """Return (x * before) @ matrix * scale + bias, with an int8 matrix (in, out) and rows of x rounded to int8."""
-    rows = x.reshape(-1, x.shape[-1])
-    out = torch.empty(rows.shape[0], matrix.shape[1], dtype=torch.float32, device=x.device)
-    for part, target in zip(rows.split(_ROWS), out.split(_ROWS), strict=True):
-        wide = part.float() if before is None else part * before
-        peak = torch.maximum(wide.amax(1, keepdim=True), -wide.amin(1, keepdim=True)).clamp_min_(1e-30)
-        whole = (wide * (127 / peak)).round_().to(torch.int8)
-        target.copy_(torch._int_mm(whole, matrix)).mul_(peak / 127)
-        if bias is not None and scale is not None:
-            torch.addcmul(bias, target, scale, out=target)
-        elif scale is not None:
-            target.mul_(scale)
-    return out.view(*x.shape[:-1], -1).to(x.dtype)
 
 
 class FrozenLinear(nn.Linear):
     """A frozen linear layer that multiplies with a copy of its weight; its parameters keep their names."""
 
-    def __init__(self, given: nn.Linear, *, precision: Precision) -> None:
+    def __init__(self, given: nn.Linear, *, low: FrozenMatrix | PackedMatrix) -> None:
         nn.Module.__init__(self)
         self.in_features, self.out_features = given.in_features, given.out_features
         self.weight, self.bias = given.weight, given.bias
-        self.low = FrozenMatrix(given.weight, precision=precision)
+        self.low = low
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.low(x, self.bias)
@@ -104,7 +67,8 @@ class FrozenLinear(nn.Linear):
 
     def _load_from_state_dict(self, *args: Any) -> None:
         super()._load_from_state_dict(*args)
-        self.low.refresh(self.weight)
+        if isinstance(self.low, FrozenMatrix):
+            self.low.refresh(self.weight)
 
 
 def lower(model: nn.Module, precision: Precision, *, keep: bool = True) -> int:
@@ -112,27 +76,40 @@ def lower(model: nn.Module, precision: Precision, *, keep: bool = True) -> int:
 
     For training, call it after `adapt.select_trainable`: names and values in the state dict stay as they were. At work,
     `keep=False` gives the float32 weights away: less memory, but the model can be neither saved nor trained. 0 for
-    "fp32" and for trunks without transformer blocks. Raises ModelError for int8 on another device than the CPU.
+    "fp32" and for trunks without transformer blocks. Raises ModelError for int8 without exact products of it.
     """
     visual = model.get_submodule("encoder.clip.visual")
     if precision == "fp32":
         return 0
-    if precision == "int8" and next(visual.parameters()).device.type != "cpu":
-        raise ModelError("int8 is for CPUs; on this device use bf16.")
+    if precision == "int8":
+        _require_int8(next(visual.parameters()).device)
     layers = _frozen_layers(visual)
     count = len(layers)
     while layers:  # each float32 weight goes before the next copy is made
         parent, name, layer = layers.pop()
         if isinstance(layer, SelfAttention):
-            layer.low = FrozenMatrix(layer.in_proj_weight, precision=precision)
+            layer.low = _matrix(layer.in_proj_weight, precision=precision, keep=keep)
             if not keep:
                 layer.in_proj_weight = None  # type: ignore[assignment]
             continue
-        lowered = FrozenLinear(layer, precision=precision)
+        lowered = FrozenLinear(layer, low=_matrix(layer.weight, precision=precision, keep=keep))
         setattr(parent, name, lowered)
         if not keep:
             lowered.weight = None  # type: ignore[assignment]
     return count
+
+
+def _matrix(weight: Tensor, *, precision: Precision, keep: bool) -> FrozenMatrix | PackedMatrix:
+    if precision == "int8" and not keep and multiplies_packed():
+        return PackedMatrix(weight)
+    return FrozenMatrix(weight, precision=precision)
+
+
+def _require_int8(device: torch.device) -> None:
+    if device.type != "cpu":
+        raise ModelError("int8 is for CPUs; on this device use bf16.")
+    if not multiplies_int8():
+        raise ModelError("This processor rounds int8 products (it has no VNNI or dot product); use fp32.")
 
 
 def _frozen_layers(visual: nn.Module) -> list[tuple[nn.Module, str, nn.Linear | SelfAttention]]:
@@ -160,15 +137,13 @@ def speeds(*, rows: int = 788, width: int = 768, repeat: int = 5) -> dict[Precis
     AVX-512's alone it may be slower than float32.
     """
     x, linear = torch.randn(rows, width), nn.Linear(width, 4 * width).requires_grad_(requires_grad=False)
-    layers: Sequence[tuple[Precision, nn.Module]] = (
-        ("fp32", linear),
-        ("bf16", FrozenLinear(linear, precision="bf16")),
-        ("int8", FrozenLinear(linear, precision="int8")),
-    )
-    best = dict.fromkeys((precision for precision, _ in layers), float("inf"))
+    kinds: list[Precision] = ["bf16", "int8"] if multiplies_int8() else ["bf16"]
+    layers: dict[Precision, nn.Module] = {"fp32": linear}
+    layers |= {kind: FrozenLinear(linear, low=_matrix(linear.weight, precision=kind, keep=False)) for kind in kinds}
+    best = dict.fromkeys(layers, float("inf"))
     with torch.inference_mode():
         for turn in range(repeat + 1):
-            for precision, layer in layers:
+            for precision, layer in layers.items():
                 started = time.perf_counter()
                 layer(x)
                 if turn:  # the first turn warms up

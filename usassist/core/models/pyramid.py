@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from usassist.core.models.clip import ImageFeatures
 from usassist.core.models.decoder import resized
-from usassist.core.models.mask_head import MaskHead, Segmentation
+from usassist.core.models.mask_head import PRESENCE_DROPOUT, MaskHead, Segmentation
 
 Fusion = Literal["sequential", "parallel"]
 
@@ -52,9 +52,16 @@ class PyramidHead(MaskHead):
     """
 
     def __init__(
-        self, tap_channels: tuple[int, ...], *, width: int, fusion: Fusion, size: int, objects: int = 1
+        self,
+        tap_channels: tuple[int, ...],
+        *,
+        width: int,
+        fusion: Fusion,
+        size: int,
+        objects: int = 1,
+        presence_dropout: float = PRESENCE_DROPOUT,
     ) -> None:
-        super().__init__(objects)
+        super().__init__(objects, presence_dropout=presence_dropout)
         self.size = size
         self.fuse = PyramidFusion(tap_channels, width=width, fusion=fusion)
         self.mask = nn.Conv2d(width, objects + 1, 1)

@@ -20,28 +20,36 @@ _VISIBLE_VISION = {"image_size", "layers", "width", "patch_size", "head_width", 
 _VISIBLE_TEXT = {"context_length", "vocab_size", "width", "heads", "layers", "mlp_ratio"}
 
 
-def settings_from_shapes(tensors: Mapping[str, Tensor], *, activation: Activation | None) -> Settings:
+def settings_from_shapes(tensors: Mapping[str, Tensor], *, activation: Activation | None, where: str) -> Settings:
     """Return the settings of two towers that have these tensors, named as in open_clip.
 
-    `activation` is what the transformers of open_clip's own kind compute with; None where the file's source does not
-    say, which raises ModelError if it matters. Raises ModelError too for towers that are not known here.
+    `activation` is what the transformers of open_clip's own kind compute with; where it is None and matters, the
+    settings have no `quick_gelu`. Raises ModelError that begins with `where` for towers that are not known here, and
+    for shapes that no tower has.
     """
+    empty = sorted(name for name, tensor in tensors.items() if not tensor.numel())
+    if empty:
+        raise ModelError(f"{where}: {len(empty)} tensors hold no number, for instance {empty[0]}; the file is damaged.")
     try:
         vision, own_vision = _vision(tensors), not _has(tensors, "visual.trunk.")
         text, own_text = _text(tensors), not _has(tensors, "text.transformer.embeddings.")
         embedding = _embedding(tensors)
-    except (KeyError, IndexError, ValueError) as error:
-        raise ModelError(f"The tensor {error} is missing or of an unexpected shape; the file is incomplete.") from error
+    except KeyError as error:
+        raise ModelError(f"{where}: the tensor {error} is missing; the file is incomplete.") from error
+    except ValueError as error:
+        raise ModelError(
+            f"{where} holds a shape that no CLIP has: {error}. The file is damaged, or something else."
+        ) from error
     settings: Settings = {"embed_dim": embedding, "vision_cfg": vision, "text_cfg": text}
-    if own_vision or own_text:
-        if activation is None:
-            raise ModelError(
-                "The tensors do not tell whether the towers were trained with GELU or with QuickGELU, and the wrong "
-                "one answers wrongly without a word. Name the configuration with --as: ViT-B-16-quickgelu for weights "
-                "of OpenAI, MetaCLIP or DFN, ViT-B-16 for those of LAION and DataComp (ViT-B-32, ViT-L-14 likewise)."
-            )
-        settings["quick_gelu"] = activation == "quickgelu"
-    return settings
+    if not own_vision and not own_text:
+        return settings
+    return settings if activation is None else settings | {"quick_gelu": activation == "quickgelu"}
+
+
+def is_undecided(settings: Settings) -> bool:
+    """Return whether settings off shapes lack what no shape tells: GELU or QuickGELU."""
+    own = "timm_model_name" not in settings["vision_cfg"] or not clip_settings.has_bert(settings)
+    return own and "quick_gelu" not in settings
 
 
 def named_like(settings: Settings) -> str | None:
@@ -101,14 +109,22 @@ def _numbers(tensors: Mapping[str, Tensor], start: str) -> Iterator[int]:
 
 
 def _depth(tensors: Mapping[str, Tensor], start: str) -> int:
-    return 1 + max(_numbers(tensors, start))
+    return 1 + max(_numbers(tensors, start), default=-1)
+
+
+def _sides(tensors: Mapping[str, Tensor], name: str, count: int) -> tuple[int, ...]:
+    """Return a tensor's shape. Raises KeyError where there is none, ValueError where it has not `count` sides."""
+    shape = tuple(tensors[name].shape)
+    if len(shape) != count:
+        raise ValueError(f"{name} has the shape {shape}, expected {count} sides")
+    return shape
 
 
 def _side(positions: int) -> int:
     """Return the side of a square grid of patches beside one class token."""
     side = math.isqrt(max(0, positions - 1))
     if side * side + 1 != positions:
-        raise ValueError(f"of {positions} positions")
+        raise ValueError(f"{positions} positions are no square of patches beside one class token")
     return side
 
 
@@ -117,12 +133,12 @@ def _vision(tensors: Mapping[str, Tensor]) -> Settings:
         return _timm(tensors)
     if "visual.class_embedding" not in tensors:
         return _resnet(tensors)
-    width, _, _, patch = tensors["visual.conv1.weight"].shape
+    width, _, _, patch = _sides(tensors, "visual.conv1.weight", 4)
     heads = {"head_width": width} if width < _HEAD_WIDTH else {}
-    inner = tensors["visual.transformer.resblocks.0.mlp.c_fc.weight"].shape[0]
+    inner, _ = _sides(tensors, "visual.transformer.resblocks.0.mlp.c_fc.weight", 2)
     ratio = {"mlp_ratio": inner / width} if inner != 4 * width else {}
     return {
-        "image_size": patch * _side(tensors["visual.positional_embedding"].shape[0]),
+        "image_size": patch * _side(_sides(tensors, "visual.positional_embedding", 2)[0]),
         "layers": _depth(tensors, "visual.transformer.resblocks."),
         "width": width,
         "patch_size": patch,
@@ -133,9 +149,9 @@ def _vision(tensors: Mapping[str, Tensor]) -> Settings:
 
 def _resnet(tensors: Mapping[str, Tensor]) -> Settings:
     return {
-        "image_size": 32 * _side(tensors["visual.attnpool.positional_embedding"].shape[0]),
+        "image_size": 32 * _side(_sides(tensors, "visual.attnpool.positional_embedding", 2)[0]),
         "layers": [_depth(tensors, f"visual.layer{stage}.") for stage in (1, 2, 3, 4)],
-        "width": tensors["visual.layer1.0.conv1.weight"].shape[0],
+        "width": _sides(tensors, "visual.layer1.0.conv1.weight", 4)[0],
         "patch_size": None,
     }
 
@@ -146,13 +162,13 @@ def _timm(tensors: Mapping[str, Tensor]) -> Settings:
             "The image tower is a timm trunk that its tensors do not name. Put the open_clip_config.json it was "
             "published with beside it and add the folder, or name a configuration of open_clip with --as."
         )
-    width, _, _, patch = tensors["visual.trunk.patch_embed.proj.weight"].shape
+    width, _, _, patch = _sides(tensors, "visual.trunk.patch_embed.proj.weight", 4)
     depth = _depth(tensors, "visual.trunk.blocks.")
     size = _TIMM_VITS.get((width, depth))
     if size is None:
         raise ModelError(f"The image tower is a ViT of width {width} with {depth} blocks, which timm has no name for.")
     return {
-        "image_size": patch * _side(tensors["visual.trunk.pos_embed"].shape[1]),
+        "image_size": patch * _side(_sides(tensors, "visual.trunk.pos_embed", 3)[1]),
         "timm_model_name": f"vit_{size}_patch{patch}_224",
         "timm_model_pretrained": False,
         "timm_pool": "",
@@ -163,9 +179,9 @@ def _timm(tensors: Mapping[str, Tensor]) -> Settings:
 def _text(tensors: Mapping[str, Tensor]) -> Settings:
     if _has(tensors, "text.transformer.embeddings."):
         return _bert(tensors)
-    rows, width = tensors["token_embedding.weight"].shape
+    rows, width = _sides(tensors, "token_embedding.weight", 2)
     return {
-        "context_length": tensors["positional_embedding"].shape[0],
+        "context_length": _sides(tensors, "positional_embedding", 2)[0],
         "vocab_size": rows,
         "width": width,
         "heads": max(1, width // _HEAD_WIDTH),
@@ -175,15 +191,15 @@ def _text(tensors: Mapping[str, Tensor]) -> Settings:
 
 def _bert(tensors: Mapping[str, Tensor]) -> Settings:
     start = "text.transformer."
-    words, width = tensors[f"{start}embeddings.word_embeddings.weight"].shape
+    words, width = _sides(tensors, f"{start}embeddings.word_embeddings.weight", 2)
     sizes = {
         "vocab_size": words,
         "hidden_size": width,
         "num_hidden_layers": _depth(tensors, f"{start}encoder.layer."),
         "num_attention_heads": max(1, width // _HEAD_WIDTH),
-        "intermediate_size": tensors[f"{start}encoder.layer.0.intermediate.dense.weight"].shape[0],
-        "max_position_embeddings": tensors[f"{start}embeddings.position_embeddings.weight"].shape[0],
-        "type_vocab_size": tensors[f"{start}embeddings.token_type_embeddings.weight"].shape[0],
+        "intermediate_size": _sides(tensors, f"{start}encoder.layer.0.intermediate.dense.weight", 2)[0],
+        "max_position_embeddings": _sides(tensors, f"{start}embeddings.position_embeddings.weight", 2)[0],
+        "type_vocab_size": _sides(tensors, f"{start}embeddings.token_type_embeddings.weight", 2)[0],
     }
     return {
         "context_length": min(256, sizes["max_position_embeddings"]),
@@ -197,5 +213,5 @@ def _bert(tensors: Mapping[str, Tensor]) -> Settings:
 def _embedding(tensors: Mapping[str, Tensor]) -> int:
     for name, axis in (("visual.proj", 1), ("visual.head.proj.weight", 0), ("visual.attnpool.c_proj.weight", 0)):
         if name in tensors:
-            return int(tensors[name].shape[axis])
+            return _sides(tensors, name, 2)[axis]
     raise KeyError("visual.proj")

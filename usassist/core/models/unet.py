@@ -1,7 +1,6 @@
 """A plain U-Net (Ronneberger et al. 2015) as trunk and head: the baseline that every adapter has to beat."""
 
-from collections.abc import Sequence
-from typing import Any
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +8,8 @@ from torch import Tensor, nn
 from usassist.core.models import torchvision_ops
 from usassist.core.models.clip import ImageFeatures
 from usassist.core.models.decoder import require_widths, resized
-from usassist.core.models.mask_head import MaskHead, Segmentation, channels_of
+from usassist.core.models.mask_head import PRESENCE_DROPOUT, MaskHead, Segmentation, channels_of
+from usassist.core.models.staged import StagedTrunk
 
 torchvision_ops.prepare()
 
@@ -18,43 +18,19 @@ from timm.models import register_model  # noqa: E402  # only importable on a CPU
 _LEVELS = 5
 
 
-class UNetTrunk(nn.Module):
+class UNetTrunk(StagedTrunk):
     """The contracting path: double convolutions with pooling between them, maps at strides 1, 2, 4, 8 and 16.
 
     `base` channels at the first level, twice as many at each further one. Made for open_clip's timm tower.
     """
 
     def __init__(self, *, base: int = 32) -> None:
-        super().__init__()
-        self.channels = tuple(base * 2**level for level in range(_LEVELS))
-        inputs = (3, *self.channels[:-1])
-        self.stages = nn.ModuleList(
-            nn.Sequential(*([nn.MaxPool2d(2)] if level else []), *double_convolution(inputs[level], width))
-            for level, width in enumerate(self.channels)
+        channels = tuple(base * 2**level for level in range(_LEVELS))
+        stages = (
+            nn.Sequential(*([nn.MaxPool2d(2)] if level else []), *double_convolution(inputs, width))
+            for level, (inputs, width) in enumerate(pairwise((3, *channels)))
         )
-        self.num_features = self.embed_dim = self.channels[-1]
-        self.default_cfg: dict[str, Any] = {"input_size": (3, 256, 256)}
-
-    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Do nothing: the trunk has no classifier; open_clip adds its own projection."""
-
-    def forward_intermediates(
-        self, x: Tensor, *, indices: Sequence[int] | None = None, **options: object
-    ) -> tuple[Tensor, list[Tensor]]:
-        """Return (the deepest map, the maps that `indices` names, all where None), each (B, C, h, w)."""
-        maps: list[Tensor] = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return x, maps if indices is None else [maps[index] for index in indices]
-
-    def forward_head(self, deepest: Tensor) -> Tensor:
-        """Return the pooled features (B, C) of the deepest map."""
-        return deepest.mean(dim=(2, 3))
-
-    def forward(self, x: Tensor) -> Tensor:
-        deepest, _ = self.forward_intermediates(x)
-        return self.forward_head(deepest)
+        super().__init__(stages, channels=channels, size=256)
 
 
 class UNetHead(MaskHead):
@@ -64,9 +40,16 @@ class UNetHead(MaskHead):
     condition.
     """
 
-    def __init__(self, tap_channels: tuple[int, ...], *, widths: tuple[int, ...], objects: int = 1) -> None:
+    def __init__(
+        self,
+        tap_channels: tuple[int, ...],
+        *,
+        widths: tuple[int, ...],
+        objects: int = 1,
+        presence_dropout: float = PRESENCE_DROPOUT,
+    ) -> None:
         """Raise ValueError where `widths` does not name one width fewer than there are taps."""
-        super().__init__(objects)
+        super().__init__(objects, presence_dropout=presence_dropout)
         require_widths(tap_channels, widths)
         below = (tap_channels[-1], *widths[:-1])
         self.fuse = nn.ModuleList(

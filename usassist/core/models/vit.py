@@ -1,4 +1,4 @@
-"""The blocks of a ViT behind its last tap: run only where the image's embedding is wanted."""
+"""What an image tower is cut into: patches, maps to tap, and a ViT's blocks behind its last tap."""
 
 from typing import Any
 
@@ -15,6 +15,27 @@ def has_more_blocks(visual: Any, tap: int) -> bool:
         return len(visual.transformer.resblocks) > tap + 1
     trunk = getattr(visual, "trunk", None)
     return isinstance(trunk, Timm) and len(trunk.blocks) > tap + 1
+
+
+def count_maps(visual: Any) -> int | None:
+    """Return how many maps can be tapped: a ViT's blocks, the stages of our trunks; None for other trunks of timm's."""
+    from open_clip.transformer import VisionTransformer as OpenClip
+    from timm.models.vision_transformer import VisionTransformer as Timm
+
+    if isinstance(visual, OpenClip):
+        return len(visual.transformer.resblocks)
+    trunk = getattr(visual, "trunk", None)
+    if isinstance(trunk, Timm):
+        return len(trunk.blocks)
+    channels = getattr(trunk, "channels", None)
+    return len(channels) if isinstance(channels, tuple) else None
+
+
+def patch_size(visual: Any) -> int:
+    """Return the side in pixels of the patches that an image tower cuts an image into, 1 for convolutional ones."""
+    owner = getattr(getattr(visual, "trunk", visual), "patch_embed", visual)
+    side = getattr(owner, "patch_size", 1)
+    return int(max(side) if isinstance(side, tuple | list) else side)
 
 
 def embedding_after(visual: Any, tap: int, tokens: Tensor, prefix: tuple[Tensor, ...]) -> Tensor:

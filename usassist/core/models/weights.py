@@ -1,6 +1,7 @@
 """Model folders: finding, checking, loading and saving them. Listing imports no torch."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,13 +11,12 @@ from typing import TYPE_CHECKING, Literal
 from usassist.core import paths
 from usassist.core.errors import ModelError
 from usassist.core.models import clip_settings
-from usassist.core.models.config import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, ModelConfig
+from usassist.core.models.config import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, ModelConfig, Precision
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from usassist.core.models.build import Model
-    from usassist.core.models.precision import Precision
 
     Shapes = Mapping[str, tuple[int, ...]]
     Check = Callable[[Shapes, Mapping[str, str]], None]
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "usassist-us"
 Origin = Literal["shipped", "user"]
 _ADAPTER_WORDS = "adapter"
+_MOST_HEADER = 100_000_000  # bytes, as safetensors itself allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,29 +93,20 @@ def find_model(name: str | None) -> ModelInfo:
     return info
 
 
-def load_model(name: str | None, *, device: str = "cpu", precision: "Precision" = "fp32") -> "tuple[Model, ModelInfo]":
-    """Load a model for inference only: normalisations folded away, LoRA merged, blocks in the precision asked for.
+def load_model(name: str | None, *, device: str = "cpu", precision: Precision = "fp32") -> "tuple[Model, ModelInfo]":
+    """Load a model for inference only, as `work.make_ready` leaves it: it can be neither saved nor trained.
 
-    Below "fp32" answers differ a little, and the float32 weights are given away. Raises ModelError, also where a tensor
-    is missing or unexpected.
+    Below "fp32" answers differ a little. Raises ModelError, also where a tensor is missing or unexpected.
     """
     from usassist.core.models.build import build_model
-    from usassist.core.models.device import resolve
-    from usassist.core.models.embedder import freeze_for_inference
-    from usassist.core.models.fold import fold_batch_norms
-    from usassist.core.models.lora import merge
-    from usassist.core.models.precision import lower
+    from usassist.core.models.work import make_ready
 
     info = find_model(name)
     if info.config is None:  # find_model refuses damaged models; this is for the type checker and for races
         raise ModelError(f"The model {info.name!r} lost its {CONFIG_FILE} while it was loaded.")
     model = build_model(info.config, folder=info.folder)
     fill(model, info.folder / WEIGHTS_FILE)
-    fold_batch_norms(model.eval())
-    merge(model)
-    freeze_for_inference(model).to(resolve(device))
-    lower(model, precision, keep=False)
-    return model, info
+    return make_ready(model, device=device, precision=precision), info
 
 
 def fill(model: "Model", weights: Path) -> None:
@@ -150,7 +142,17 @@ def read_tensors(path: Path, *, prefix: str = "", check: "Check | None" = None) 
                 check({name: tuple(file.get_slice(name).get_shape()) for name in names}, dict(file.metadata() or {}))
             tensors = {name: file.get_tensor(name) for name in names if name.startswith(prefix)}
     except (OSError, SafetensorError) as error:
+        short = _missing_bytes(path)
+        if short:
+            raise ModelError(
+                f"{path} is truncated (bytes missing at its end: {short}). Copy or download it again."
+            ) from error
         raise ModelError(f"{path} cannot be read as safetensors ({error}); add the model again.") from error
+    odd = sorted(name for name, tensor in tensors.items() if tensor.is_complex())
+    if odd:
+        raise ModelError(
+            f"{path} holds complex numbers in {len(odd)} tensors, for instance {odd[0]}; no model has any."
+        )
     broken = sorted(name for name, tensor in tensors.items() if not bool(tensor.isfinite().all()))
     if broken:
         raise ModelError(
@@ -158,6 +160,23 @@ def read_tensors(path: Path, *, prefix: str = "", check: "Check | None" = None) 
             f"its training diverged or the file is damaged. Train or copy it again."
         )
     return tensors
+
+
+def _missing_bytes(path: Path) -> int:
+    """Return how many bytes of a safetensors file its own header misses, 0 where none or where it says nothing."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if size < 8 or length > _MOST_HEADER:
+                return 0
+            text = file.read(length)
+            if len(text) < length:
+                return length - len(text)
+            entries = [entry for name, entry in json.loads(text).items() if name != "__metadata__"]
+            return max(0, 8 + length + max((int(entry["data_offsets"][1]) for entry in entries), default=0) - size)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return 0
 
 
 def _require_fit(config: ModelConfig, own: "Shapes", weights: Path, there: "Shapes", words: Mapping[str, str]) -> None:

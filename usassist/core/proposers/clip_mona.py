@@ -193,7 +193,7 @@ class ClipMonaProposer:
 
         text = (prompt.text or "").strip()
         asked = []
-        if text and self._is_prompted(model):
+        if text and self._config.follows_text:
             asked.append(_remembered(self._texts, text, lambda: model.embed_texts([text]), most=_PROMPTS_REMEMBERED))
         if prompt.support:
             asked.append(self._support(model, prompt.support))
@@ -202,7 +202,7 @@ class ClipMonaProposer:
     def _support(self, model: "Segmenter", cases: tuple[tuple[Frame, Mask], ...]) -> "Tensor":
         import torch
 
-        if not self._is_prompted(model):
+        if not self._config.follows_text:
             raise ModelError(
                 f"The model {self._config.name} takes no support images: it was trained for what it looks for. Choose "
                 f"a model of one object with the head film_skip or clipseg."
@@ -228,10 +228,6 @@ class ClipMonaProposer:
         # Half a pixel's share is the outline; an object thinner than that is wherever there is anything of it.
         wanted = share >= min(0.5, float(share.max()))
         return torch.from_numpy(wanted.astype(np.float32))[None, None].to(self._model.encoder.device)
-
-    def _is_prompted(self, model: "Segmenter") -> bool:
-        """Return whether the model follows what is asked; one of several classes tells them apart by itself."""
-        return model.head.is_conditioned and len(self._config.classes) < 2
 
     def _class_named(self, text: str) -> int | None:
         """Return the index of the class of that name, None where there is none or the model has one object."""
@@ -286,7 +282,7 @@ def _build(options: BuildOptions) -> Proposer:
     limit_threads()  # before torch is imported, so that its idle threads sleep beside other busy programs
     from usassist.core.models.weights import load_model
 
-    model, info = load_model(options.model, device=options.device)
+    model, info = load_model(options.model, device=options.device, precision=options.precision)
     return ClipMonaProposer(model, model.config, weights_hash=info.weights_hash, threshold=options.threshold)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from usassist.core.domain import Frame, Prompt, PromptKind, Proposal
-from usassist.core.models.config import Task
+from usassist.core.models.config import Precision, Task
 from usassist.core.models.token_count import TokenCount
 
 
@@ -74,11 +74,15 @@ class EmbeddingProposer(Proposer, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """How to build an engine: `model` is a name or a folder, `device` auto, cpu or cuda, `threshold` on probability."""
+    """How to build an engine: `model` is a name or a folder, `device` auto, cpu or cuda, `threshold` on probability.
+
+    `precision` is what a ViT's large products are computed in; below "fp32" answers differ a little.
+    """
 
     model: str | None = None
     device: str = "auto"
     threshold: float | None = None
+    precision: Precision = "fp32"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,53 @@
+"""A model made ready for work: everything that only training needs is folded away. Nothing here is ever saved."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from usassist.core.models.config import Precision
+from usassist.core.models.device import resolve
+from usassist.core.models.embedder import freeze_for_inference
+from usassist.core.models.fold import fold_batch_norms
+from usassist.core.models.lean import QUICK_GELU_GAIN, ChunkedMlp, QuickGelu
+from usassist.core.models.lora import merge
+from usassist.core.models.precision import lower
+
+if TYPE_CHECKING:
+    from usassist.core.models.build import Model
+
+
+def make_ready(model: "Model", *, device: str = "cpu", precision: Precision = "fp32") -> "Model":
+    """Fold, freeze and place a filled model, in place, for inference only.
+
+    Batch normalisations go into the convolutions before them, LoRA and QuickGELU's factor into the weights beside them,
+    and the blocks multiply in the precision asked for. In "fp32" answers change by rounding alone; below it they differ
+    a little, and the float32 weights are given away. Raises ModelError for a precision the device has not.
+    """
+    fold_batch_norms(model.eval())
+    merge(model)
+    fold_quick_gelu(model)
+    freeze_for_inference(model).to(resolve(device))
+    lower(model, precision, keep=False)
+    return model
+
+
+@torch.no_grad()
+def fold_quick_gelu(model: nn.Module) -> int:
+    """Turn x * sigmoid(1.702 x) between two linear layers into a SiLU: the factor goes into their weights.
+
+    Two passes fewer over the widest map of a block. Returns in how many blocks.
+    """
+    count = 0
+    for mlp in model.get_submodule("encoder.clip.visual").modules():
+        if not (isinstance(mlp, ChunkedMlp) and isinstance(mlp.gelu, QuickGelu)):
+            continue
+        first, second = mlp.get_submodule("c_fc"), mlp.get_submodule("c_proj")
+        if not (isinstance(first, nn.Linear) and isinstance(second, nn.Linear)):
+            continue
+        first.weight.mul_(QUICK_GELU_GAIN)
+        first.bias.mul_(QUICK_GELU_GAIN)
+        second.weight.div_(QUICK_GELU_GAIN)
+        mlp.gelu = nn.SiLU(inplace=True)
+        count += 1
+    return count

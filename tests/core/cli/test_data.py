@@ -59,11 +59,27 @@ def test_check_is_readable(planted: Path, capsys: pytest.CaptureFixture[str]) ->
     printed = capsys.readouterr().out
     for expected in (
         "7 images in 6 groups. Every image names its patient.",
-        "1 groups stand in more than one split.",
-        "planted/near_r1.png (test, malignant) and planted/r1.png (train, benign), correlation 0.",
-        "1 image with a declared label_conflict.",
+        "1 group in more than one split:",
+        "  planted/near_r1.png (test, malignant) and planted/r1.png (train, benign)",
+        "1 image with a declared label_conflict:\n  planted/r2.png",
     ):
         assert expected in printed
+
+
+def test_what_is_not_there_is_one_line(planted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither splits that nobody made nor kinds of leaks that there are none of fill the screen."""
+    (planted / "labels.csv").write_text("file,split\nr2.png,train\nr3.png,train\n")
+    for name in ("copy_of_r0", "near_r1", "r0", "r1", "r4"):
+        for kind in ("images", "masks"):
+            (planted / kind / f"{name}.png").unlink()
+    assert main(["data", "check", str(planted)]) == 0
+    printed = capsys.readouterr().out
+    assert "Nothing stands in two splits: no group, no file, no near-duplicate." in printed
+    assert "0 pairs of near-duplicates.\n" in printed
+    (planted / "labels.csv").unlink()
+    assert main(["data", "check", str(planted)]) == 0
+    printed = capsys.readouterr().out
+    assert "There are no splits yet" in printed and "two splits" not in printed
 
 
 def test_several_datasets_are_checked_as_one(planted: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,8 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from usassist.core.data.dataset import load, with_splits
+from usassist.core.data.dataset import load
 from usassist.core.data.leakage import find_leakage, leakage_document
+from usassist.core.data.near_duplicates import NearPair
 
 
 def _recording(seed: int) -> np.ndarray:
@@ -75,13 +76,11 @@ def test_p_n10_without_a_patient_column_each_group_is_a_patient_and_the_report_s
     assert leakage_document(report)["leaks"] == {"groups": 0, "same_file": 0, "near_duplicates": 0}
 
 
-def test_p_n10_with_splits_joins_near_duplicates_that_nobody_declared(planted) -> None:
-    plain = {e.key: e.split for e in with_splits(load(planted))}
-    assert (plain["planted/r1.png"], plain["planted/near_r1.png"]) == ("train", "test")
-    found = {e.key: e.split for e in with_splits(load(planted), near_duplicates=True)}
-    assert (found["planted/r1.png"], found["planted/near_r1.png"]) == ("test", "test")
-    joined = with_splits(load(planted), near_duplicates=True)
-    assert find_leakage(joined).crossing_twins == ()
+def test_near_duplicates_that_are_known_are_not_looked_for_again(planted) -> None:
+    examples = load(planted)
+    (planted / "images" / "r0.png").write_bytes(b"no image")  # nothing is read
+    report = find_leakage(examples, twins=[NearPair(0, 1, 0.7)])
+    assert [pair.keys for pair in report.twins] == [(examples[0].key, examples[1].key)] and report.failed == ()
 
 
 def test_the_frames_of_one_cine_are_no_leak(sample_dir) -> None:

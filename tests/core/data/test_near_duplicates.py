@@ -82,6 +82,27 @@ def test_places_count_what_has_no_fingerprint() -> None:
     assert [(p.first, p.second) for p in near_pairs([None, kept, None, kept])] == [(1, 3)]
 
 
+def test_p_n10_the_order_of_the_images_does_not_matter() -> None:
+    greys = [_recording(seed, shape=seed) for seed in range(5)]
+    greys += [_cropped(greys[0]), _rescaled(greys[1]), _annotated(greys[1]), _with_border(greys[4])]
+    prints = [fingerprint(grey) for grey in greys]
+    expected = {(p.first, p.second): p.correlation for p in near_pairs(prints)}
+    assert set(expected) >= {(0, 5), (1, 6), (1, 7), (4, 8)}
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(len(prints)).tolist()
+        found = near_pairs([prints[place] for place in order])
+        assert {tuple(sorted((order[p.first], order[p.second]))): p.correlation for p in found} == expected
+
+
+def test_what_belongs_together_already_is_not_compared(monkeypatch) -> None:
+    kept = fingerprint(_recording(1))
+    compared = []
+    monkeypatch.setattr(near_duplicates, "same_recording", lambda one, other: compared.append(1) or 1.0)
+    pairs = near_pairs([kept] * 4, known=["a", "a", "a", "b"])
+    assert [(p.first, p.second) for p in pairs] == [(0, 3), (1, 3), (2, 3)]
+    assert len(compared) == 3
+
+
 def _hashes(bits: np.ndarray) -> list[Fingerprint]:
     empty = np.zeros((4, 4), np.int8)
     return [Fingerprint(row, empty, empty) for row in bits]

@@ -65,25 +65,34 @@ def _print(report: Leakage) -> None:
     print_table(rows, header=header)
     print(f"{count(report.images, 'image')} in {count(report.groups, 'group')}. {report.patient_note}")
     if list(report.counts) == [NO_SPLIT]:
-        print("There are no splits yet; training makes them by group.")
-    for kind, name in (("group", "groups"), ("same file", "files")):
-        found = [crossing for crossing in report.crossings if crossing.kind == kind]
-        _section(f"{len(found)} {name} stand in more than one split.", [_crossing(item) for item in found])
-    across = report.crossing_twins
-    _section(f"{count(len(across), 'pair')} of near-duplicates in two splits.", [_pair(pair) for pair in across])
-    left = [pair for pair in report.undeclared_twins if not pair.crosses]
-    _section(
-        f"{count(len(report.twins), 'pair')} of near-duplicates in all, {len(report.undeclared_twins)} of them in no "
-        f"common group (dup_group of labels.csv).",
-        [_pair(pair) for pair in left],
-    )
+        print("There are no splits yet; training makes them by group, near-duplicates on one side.")
+    else:
+        _print_crossings(report)
+    same = [pair for pair in report.undeclared_twins if not pair.crosses]
+    every = f"{count(len(report.twins), 'pair')} of near-duplicates"
+    if len(report.twins) > len(report.undeclared_twins):
+        every += f", {len(report.undeclared_twins)} of them in no common group (dup_group of labels.csv)"
+    if len(same) < len(report.undeclared_twins):
+        every += f"; {len(same)} of these on one side"
+    _section(f"{every}.", [_pair(pair) for pair in same])
     _section(f"{count(len(report.conflicts), 'image')} with a declared label_conflict.", list(report.conflicts))
     wrong = [pair for pair in report.twins if pair.disagree]
     _section(f"{count(len(wrong), 'pair')} of near-duplicates with two classes.", [_pair(pair) for pair in wrong])
 
 
+def _print_crossings(report: Leakage) -> None:
+    if not report.crossings and not report.crossing_twins:
+        print("Nothing stands in two splits: no group, no file, no near-duplicate.")
+        return
+    for kind, name in (("group", "group"), ("same file", "file")):
+        found = [crossing for crossing in report.crossings if crossing.kind == kind]
+        _section(f"{count(len(found), name)} in more than one split.", [_crossing(item) for item in found])
+    across = report.crossing_twins
+    _section(f"{count(len(across), 'pair')} of near-duplicates in two splits.", [_pair(pair) for pair in across])
+
+
 def _section(title: str, lines: Sequence[str]) -> None:
-    print(title)
+    print(f"{title.removesuffix('.')}:" if lines else title)
     for line in lines[:_SHOWN]:
         print(f"  {line}")
     if len(lines) > _SHOWN:
@@ -99,9 +108,10 @@ def _crossing(crossing: Crossing) -> str:
 
 def _pair(pair: Twins) -> str:
     ends = [
-        f"{key} ({', '.join(filter(None, (split, name)))})" for key, split, name in zip(*_columns(pair), strict=True)
+        f"{key} ({', '.join(part for part in (split, name) if part not in ('', NO_SPLIT))})".removesuffix(" ()")
+        for key, split, name in zip(*_columns(pair), strict=True)
     ]
-    return f"{ends[0]} and {ends[1]}, correlation {pair.correlation:.2f}"
+    return f"{pair.correlation:.2f}  {ends[0]} and {ends[1]}"
 
 
 def _columns(pair: Twins) -> tuple[tuple[str, str], tuple[str, str], tuple[str, str]]:

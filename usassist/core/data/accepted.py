@@ -86,6 +86,7 @@ class AcceptedFrames:
 def accepted_frames(root: Path) -> AcceptedFrames:
     """Count the accepted frames of a project as training would use them; reads every annotation, decodes no image.
 
+    Training also keeps near-duplicate files on one side, which only the images tell: its sides may differ for those.
     Raises ProjectError and TrainingError.
     """
     project = open_project(root)

@@ -6,30 +6,33 @@ from dataclasses import replace
 
 import numpy as np
 
-from usassist.core.data.dataset import Example, groups_of
+from usassist.core.data.dataset import Example, groups_of, linked
+from usassist.core.data.near_duplicates import NearPair
 from usassist.core.data.splits import Split
 from usassist.core.errors import TrainingError
 
 
-def folds(examples: Sequence[Example], *, k: int, seed: int) -> list[list[Example]]:
+def folds(examples: Sequence[Example], *, k: int, seed: int, twins: Sequence[NearPair] = ()) -> list[list[Example]]:
     """Return k assignments of all examples: in the i-th, part i is tested, part i + 1 validates, the others train.
 
-    Groups (patients, near-duplicates, equal files) stay whole and the parts are alike in their classes, as with
-    scikit-learn's StratifiedGroupKFold. The examples' own `split` is not looked at: that is the point of it. The same
-    examples and seed give the same parts, whatever the order of the examples. Raises TrainingError for k below 3 (one
-    part each to test, validate and train) and for fewer groups than k.
+    Groups (patients, near-duplicates, equal files) stay whole, also those that `twins` (`undeclared_twins`) join, and
+    the parts are alike in their classes, as with scikit-learn's StratifiedGroupKFold. The examples' own `split` is not
+    looked at: that is the point of it. The same examples and seed give the same parts, whatever the order of the
+    examples. Raises TrainingError for k below 3 (one part each to test, validate and train) and fewer groups than k.
     """
-    groups = groups_of(examples)
+    groups = linked(groups_of(examples), twins)
     images = list(zip(groups, examples, strict=True))
     part = _parts([(group, example.class_name) for group, example in images], k=k, seed=seed)
     return [[replace(example, split=_side(part[group], test, k)) for group, example in images] for test in range(k)]
 
 
-def fold(examples: Sequence[Example], *, k: int, index: int, seed: int) -> list[Example]:
+def fold(
+    examples: Sequence[Example], *, k: int, index: int, seed: int, twins: Sequence[NearPair] = ()
+) -> list[Example]:
     """Return the assignment `index` (from 0) of `folds`. Raises TrainingError, also where there is no such one."""
     if not 0 <= index < k:
         raise TrainingError(f"The folds are numbered 0 to {k - 1}; found {index}.")
-    return folds(examples, k=k, seed=seed)[index]
+    return folds(examples, k=k, seed=seed, twins=twins)[index]
 
 
 def _side(part: int, test: int, k: int) -> Split:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from usassist.core.data.example import Example
+from usassist.core.data.near_duplicates import NearPair
 from usassist.core.data.splits import joined
 from usassist.core.data.twins import file_marks, near_twins
 from usassist.core.errors import UsassistError
@@ -84,8 +85,13 @@ class Leakage:
         return "Every image names its patient."
 
 
-def find_leakage(examples: Sequence[Example], *, on_read: Callable[[], object] | None = None) -> Leakage:
-    """Look for what crosses the splits as the data declares them; every image is read once.
+def find_leakage(
+    examples: Sequence[Example],
+    *,
+    twins: Sequence[NearPair] | None = None,
+    on_read: Callable[[], object] | None = None,
+) -> Leakage:
+    """Look for what crosses the splits of the examples; every image is read once, unless `twins` are known already.
 
     `on_read` is called for each image that was read. An image that cannot be read is listed in `failed`.
     """
@@ -94,8 +100,8 @@ def find_leakage(examples: Sequence[Example], *, on_read: Callable[[], object] |
     def tell(example: Example, error: UsassistError) -> None:
         failed.append((example.key, str(error)))
 
-    pairs = near_twins(examples, on_error=tell, on_read=on_read)
-    twins = [
+    pairs = near_twins(examples, on_error=tell, on_read=on_read) if twins is None else twins
+    found = [
         Twins(
             keys=(a.key, b.key),
             splits=(_split(a), _split(b)),
@@ -121,7 +127,7 @@ def find_leakage(examples: Sequence[Example], *, on_read: Callable[[], object] |
             *_crossings("group", examples, groups),
             *_crossings("same file", examples, joined(file_marks(examples))),
         ),
-        twins=tuple(sorted(twins, key=lambda pair: (not pair.crosses, -pair.correlation))),
+        twins=tuple(sorted(found, key=lambda pair: (not pair.crosses, -pair.correlation))),
         conflicts=tuple(example.key for example in examples if example.label_conflict),
         failed=tuple(failed),
     )

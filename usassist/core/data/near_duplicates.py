@@ -6,10 +6,11 @@ is burned in covers few of these places. Hashes that are alike are found by band
 Motwani, STOC 1998), and every pair found is then laid over each other, scaled and shifted to fit, and its detail
 correlated: two images of the same organ have the same shapes, only the same recording has the same texture.
 
-Of 1.8 million pairs in BUSI, BrEaST and HC18 these two steps leave 215 above 0.5, all of one recording or one sweep by
+Of 1.8 million pairs in BUSI, BrEaST and HC18 these two steps leave 216 above 0.5, all of one recording or one sweep by
 eye; the most alike others, fetal heads of one shape, reach 0.45. Neighbouring frames of one lesion lie on both sides.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ _SCALES = tuple(1 + step / 25 for step in range(-3, 4))
 _MARGIN = 0.12
 _STEPS = 50.0
 
-_ONES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1)
+_ONES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
 """How many bits of a byte are set."""
 
 _Float = npt.NDArray[np.float32]
@@ -87,30 +88,46 @@ def _kept(contrast: _Float) -> _Int8:
     return kept
 
 
-def near_pairs(prints: Sequence[Fingerprint | None], *, least: float = LEAST_CORRELATION) -> list[NearPair]:
+def near_pairs(
+    prints: Sequence[Fingerprint | None], *, least: float = LEAST_CORRELATION, known: Sequence[str] | None = None
+) -> list[NearPair]:
     """Return the pairs of images that are the same recording, in order; images without a fingerprint have none.
 
-    Time is O(T n (log n + k)) for n images, with T = 96 tables and at most k = 32 neighbours in each, plus about a
-    millisecond for each pair of hashes that differ in at most 52 of 256 bits. A pair at 30 bits is found with a
-    probability of 99.99 %, one at 52 with 92 %. Where more than 32 images share a band they are compared with their
-    neighbours in the order of the hash only: enough to link them all, which is what groups are made from.
+    Images of one name in `known` belong together already, and are not compared. Which pairs are found depends on the
+    images, not on their order. Time is O(T n (log n + k)) for n images, with T = 96 tables and at most k = 32
+    neighbours in each, plus about a millisecond for each pair of hashes that differ in at most 52 of 256 bits; memory
+    is O(n k), and 12 kB for a fingerprint. A pair at 30 bits is found with a probability of 99.99 %, one at 52 with
+    92 %. Where more than 32 images share a band they are compared with their neighbours in the order of the hash only:
+    enough to link them all, which is what groups are made from.
     """
-    places = [place for place, kept in enumerate(prints) if kept is not None]
-    known = [kept for kept in prints if kept is not None]
+    shown = sorted(
+        ((place, kept) for place, kept in enumerate(prints) if kept is not None), key=lambda item: _digest(item[1])
+    )
     found = []
-    for i, j in _alike(np.stack([kept.bits for kept in known])) if len(known) > 1 else ():
-        correlation = same_recording(known[i], known[j])
+    for i, j in _alike(np.stack([kept.bits for _, kept in shown])) if len(shown) > 1 else ():
+        (first, one), (second, other) = shown[i], shown[j]
+        if known is not None and known[first] == known[second]:
+            continue
+        correlation = same_recording(one, other)
         if correlation >= least:
-            found.append(NearPair(places[i], places[j], correlation))
-    return found
+            found.append(NearPair(min(first, second), max(first, second), correlation))
+    return sorted(found, key=lambda pair: (pair.first, pair.second))
+
+
+def _digest(kept: Fingerprint) -> bytes:
+    """Return what images are put in order by: what they show, not where they stand."""
+    return hashlib.sha256(kept.bits.tobytes() + kept.coarse.tobytes() + kept.detail.tobytes()).digest()
 
 
 def _alike(bits: npt.NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
     """Yield (i, j), i < j, in order, of the Nx4 hashes that share a band and differ in few enough bits."""
-    first, second = np.divmod(np.unique(np.concatenate(list(_banded(bits)))), len(bits))
-    different = _ONES[(bits[first] ^ bits[second]).view(np.uint8)].sum(axis=1)
-    near = different <= _MOST_DIFFERENT_BITS
-    yield from zip(first[near].tolist(), second[near].tolist(), strict=True)
+    near = []
+    for pairs in _banded(bits):
+        first, second = np.divmod(pairs, len(bits))
+        different = _ONES[(bits[first] ^ bits[second]).view(np.uint8)].sum(axis=1)
+        near.append(pairs[different <= _MOST_DIFFERENT_BITS])
+    first, second = np.divmod(np.unique(np.concatenate(near)), len(bits))
+    yield from zip(first.tolist(), second.tolist(), strict=True)
 
 
 def _banded(bits: npt.NDArray[np.uint64]) -> Iterator[npt.NDArray[np.int64]]:

@@ -14,12 +14,14 @@ from usassist.core.io.open_study import hash_source
 def near_twins(
     examples: Sequence[Example],
     *,
+    known: Sequence[str] | None = None,
     on_error: Callable[[Example, UsassistError], None] | None = None,
     on_read: Callable[[], object] | None = None,
 ) -> list[NearPair]:
     """Return the near-duplicates among examples of different files, by their places; every image is read once.
 
-    What cannot be read has none, and is told to `on_error`; `on_read` is called for each example that was read.
+    `known` names a group for each example, which no pair is looked for within; by default that is its file. What cannot
+    be read has none, and is told to `on_error`; `on_read` is called for each example that was read.
     """
     places = {id(example): place for place, example in enumerate(examples)}
     prints: list[Fingerprint | None] = [None] * len(examples)
@@ -27,17 +29,7 @@ def near_twins(
         prints[places[id(example)]] = fingerprint(grey)
         if on_read is not None:
             on_read()
-    pairs = near_pairs(prints)
-    return [pair for pair in pairs if examples[pair.first].source.path != examples[pair.second].source.path]
-
-
-def near_marks(examples: Sequence[Example]) -> list[list[str]]:
-    """Return for each example a name of each near-duplicate pair it is in; like `file_marks`, none is a group's."""
-    marks: list[list[str]] = [[] for _ in examples]
-    for pair in near_twins(examples):
-        for place in (pair.first, pair.second):
-            marks[place].append(f"\uffffnear {pair.first} {pair.second}")
-    return marks
+    return near_pairs(prints, known=[str(e.source.path) for e in examples] if known is None else known)
 
 
 def file_marks(examples: Sequence[Example]) -> list[list[str]]:

@@ -1,5 +1,6 @@
 """`usassist-train` takes what CLI.md says and refuses what contradicts itself."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -176,3 +177,36 @@ def test_a_kind_nobody_built_is_wrong_usage(capsys: pytest.CaptureFixture[str]) 
         train.main(["teleport", RECIPE])
     assert stop.value.code == 2
     assert "segment" in capsys.readouterr().err
+
+
+def test_a_loss_is_told_as_a_loss(called: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    called["result"] = RunResult(Path("runs/r"), 3, 2.25, False, (), "loss")
+    train.main(["contrast", RECIPE, "--data", "a", "--out", "o"])
+    assert capsys.readouterr().out == f"3 epochs, best loss 2.2500: {Path('runs/r')}\n"
+    val = {"score": -2.25, "loss": 2.25, "r1": 0.5, "n": 4.0}
+    called["on_epoch"](EpochReport(3, 1.0, 1e-3, 0.75, {}, val, selected_by="loss"))
+    line = capsys.readouterr().err
+    assert "val loss 2.2500  r1 0.5000" in line and "-2.25" not in line
+
+
+def test_a_run_without_a_finished_epoch_says_how_to_begin_again(
+    called: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    called["result"] = RunResult(Path("runs/r"), 0, -float("inf"), True, ())
+    assert train.main(["segment", RECIPE, "--data", "a", "--out", "o"]) == 130
+    told = capsys.readouterr()
+    assert told.out == f"0 epochs: {Path('runs/r')}\n"
+    assert f"usassist-train segment --resume {Path('runs/r')}" in told.err
+
+
+def test_one_of_several_processes_does_not_look_like_a_crash_to_torchrun(
+    called: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    called["result"] = RunResult(Path("runs/r"), 3, 0.5, False, ("a.png is cut short",))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("TORCH_CPP_LOG_LEVEL", "")  # so that it is put back
+    monkeypatch.delenv("TORCH_CPP_LOG_LEVEL")
+    assert train.main(["segment", RECIPE, "--data", "a", "--out", "o"]) == 0
+    assert "left out: a.png is cut short" in capsys.readouterr().err
+    assert os.environ["TORCH_CPP_LOG_LEVEL"] == "ERROR"

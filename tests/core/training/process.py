@@ -27,8 +27,10 @@ from usassist.core.training.distributed import (  # noqa: E402
 from usassist.core.training.norms import SyncedBatchNorm  # noqa: E402
 
 
-def curve(shard: Shard, *, batch_size: int = 8, accumulate: int = 1, poison: int = -1) -> dict[str, Any]:
-    """Train the toy; return its losses, scores and final weights."""
+def curve(
+    shard: Shard, *, batch_size: int = 8, accumulate: int = 1, poison: int = -1, frozen: bool = False
+) -> dict[str, Any]:
+    """Train the toy; return its losses, scores and final weights. `frozen`: its encoder, and a norm of no weights."""
     recipe = read_recipe(paths.resources() / "recipes" / "usassist-us.toml")
     config = dataclasses.replace(
         recipe, epochs=4, batch_size=batch_size, accumulate=accumulate, warmup=0.2, ema=0.9, lr=1e-2, patience=0
@@ -37,7 +39,8 @@ def curve(shard: Shard, *, batch_size: int = 8, accumulate: int = 1, poison: int
     loop.adapt.select_trainable = lambda *_, **__: None  # type: ignore[assignment]
     loop.lower = lambda *_: 0  # type: ignore[assignment]
     torch.manual_seed(0)
-    task = ToyTask(ToyModel(), config, shard=shard, poison=poison)
+    task = ToyTask(ToyModel(bare_norm=frozen), config, shard=shard, poison=poison)
+    task.model.encoder.requires_grad_(not frozen)
     state = loop.new_state(task.model, config)
     told: list[loop.EpochReport] = []
     loop.train_epochs(
@@ -105,6 +108,7 @@ WHAT = {
     "curve": curve,
     "accumulated": lambda shard: curve(shard, batch_size=6, accumulate=2),
     "poisoned": lambda shard: curve(shard, poison=1),
+    "frozen": lambda shard: curve(shard, frozen=True),
     "uneven": lambda shard: curve(shard, batch_size=7),
     "collectives": collectives,
     "norms": norms,

@@ -49,6 +49,7 @@ def test_overrides_reach_sections_and_keep_types(tmp_path) -> None:
         ("batch_size=1", "batch_size must be between 2"),
         ("lr=nan", "finite"),
         ("trainable=al", "one of all, adapters"),
+        ("split.near_duplicates=maybe", "one of join, drop, off"),
         ("augment=3", "augment is a section"),
         ("head.widths=[8.5]", "whole number"),
         ("accumulate=0", "accumulate must be between 1"),

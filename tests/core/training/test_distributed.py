@@ -15,6 +15,7 @@ from torch import nn
 
 from tests.core.training import process
 from usassist.core.errors import TrainingError
+from usassist.core.training import distributed
 from usassist.core.training.distributed import Shard, from_first, gather_with_grad, joined_processes, mean_over_all
 from usassist.core.training.norms import SyncedBatchNorm, synchronise_norms
 
@@ -54,7 +55,7 @@ def one(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["curve", "accumulated", "uneven", "poisoned"])
+@pytest.mark.parametrize("name", ["curve", "accumulated", "uneven", "poisoned", "frozen"])
 def test_two_processes_have_the_loss_curve_of_one(name: str, one, two) -> None:
     """Batch normalisation, a mean over some of the examples, a contrastive term, and parts that do not divide."""
     expected, found = one(name), two[name]
@@ -67,6 +68,16 @@ def test_two_processes_have_the_loss_curve_of_one(name: str, one, two) -> None:
     for kind in ("weights", "average"):
         assert list(found[kind]) == list(expected[kind])  # the names in the state dict are the same
         assert all(np.allclose(found[kind][key], expected[kind][key], atol=1e-4) for key in expected[kind])
+
+
+@pytest.mark.slow
+def test_the_statistics_of_what_is_frozen_stay_as_they_were_in_one_process_and_in_two(one, two) -> None:
+    """Those of a normalisation without weights of its own too: nothing learns there."""
+    for found in (one("frozen"), two["frozen"]):
+        for norm in ("encoder.1", "bare"):
+            assert found["weights"][f"{norm}.num_batches_tracked"] == [0]
+            assert set(found["weights"][f"{norm}.running_mean"]) == {0.0}
+        assert found["weights"]["head.bias"] != found["average"]["head.bias"]
 
 
 @pytest.mark.slow
@@ -104,6 +115,17 @@ def test_a_batch_is_shared_in_its_order_and_completely() -> None:
     assert max(map(len, parts)) - min(map(len, parts)) == 1
     with pytest.raises(TrainingError, match="cannot be shared by 3 processes"):
         Shard(0, 3).share(np.arange(2))
+
+
+def test_a_process_that_loses_the_others_says_so(monkeypatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for name in ("init_process_group", "destroy_process_group"):
+        monkeypatch.setattr(distributed.dist, name, lambda *_: None)
+    gone = RuntimeError("[../third_party/gloo/transport/tcp/pair.cc:553] Connection closed by peer")
+    with pytest.raises(TrainingError, match="has stopped, so this one cannot go on"), joined_processes("cpu"):
+        raise gone
+    with pytest.raises(RuntimeError, match="shapes"), joined_processes("cpu"):
+        raise RuntimeError("shapes do not fit")
 
 
 def test_processes_that_never_meet_are_a_sentence(monkeypatch) -> None:

@@ -57,13 +57,6 @@ def test_the_average_follows_the_model_and_copies_counters() -> None:
     assert average.num_batches_tracked == 7
 
 
-def test_the_rate_rises_then_falls() -> None:
-    factors = [loop.lr_factor(step, 100, 0.2) for step in range(100)]
-    peak = factors.index(max(factors))
-    assert 18 <= peak <= 21 and factors[-1] < 0.01
-    assert factors[:peak] == sorted(factors[:peak])
-
-
 def test_the_rate_of_each_step_is_the_recipes(config, monkeypatch) -> None:
     rates: list[float] = []
     step = loop.train_step
@@ -138,9 +131,9 @@ def test_accumulated_batches_make_one_step_of_their_mean_gradient(config, caplog
         loop.train_step(state, task, batches, dataclasses.replace(config, clip_norm=1e6), device=CPU)
         gradients.append(task.model.head.weight.grad)
     assert torch.allclose((gradients[0] + gradients[1]) / 2, gradients[2], atol=1e-6)
-    with caplog.at_level(logging.INFO, "usassist.core.training.loop"):
+    with caplog.at_level(logging.WARNING, "usassist.core.training.loop"):  # also without -v
         state, _ = _run(dataclasses.replace(config, accumulate=2))
-    assert "does not enlarge the set of negatives" in caplog.text
+    assert caplog.text.count("does not enlarge the set of negatives") == 1
     assert state.step == 6  # 3 batches an epoch: a pair and a rest
 
 
@@ -191,3 +184,26 @@ def test_progress_is_told_step_by_step(config) -> None:
         state, task, config, device=CPU, on_epoch=lambda *_: None, on_progress=lambda *what: told.append(what)
     )
     assert told[:4] == [("epoch 1", 1, 3), ("epoch 1", 2, 3), ("epoch 1", 3, 3), ("epoch 2", 1, 3)]
+
+
+def test_accumulation_is_not_explained_where_nothing_is_compared(config, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(ToyTask, "compares", False)
+    _run(dataclasses.replace(config, accumulate=2))
+    assert "negatives" not in caplog.text
+
+
+def test_an_epoch_whose_validation_is_interrupted_is_not_done(config, monkeypatch) -> None:
+    def interrupted(*_: object) -> dict[str, float]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ToyTask, "validate", interrupted)
+    task = ToyTask(ToyModel(), config)
+    state = loop.new_state(task.model, config)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train_epochs(state, task, config, device=CPU, on_epoch=lambda *_: None)
+    assert (state.epoch, state.step) == (0, 3)
+
+
+def test_the_epoch_of_the_best_is_remembered(config) -> None:
+    state, _ = _run(dataclasses.replace(config, epochs=4), scores=[0.1, 0.5, 0.3, 0.4])
+    assert (state.best, state.best_epoch, state.waited) == (0.5, 2, 2)

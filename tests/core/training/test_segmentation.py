@@ -315,3 +315,53 @@ def test_a_model_without_masks_is_a_sentence(recipe, quick) -> None:
     )
     with pytest.raises(TrainingError, match="no head for masks"):
         segmentation.build(config, embedder, [], shard=Shard())
+
+
+def test_N13_names_of_an_evaluation_mean_what_they_mean_there(recipe, discs, quick, monkeypatch) -> None:
+    """A lesion is found with an IoU above 0.1 in an answer that is not empty, not by its presence alone."""
+    config = read_recipe(recipe, overrides=quick)
+    model = _model(config)
+    task = _task(config, model, discs)
+    shows = np.array([True, True, True, False, False, False])
+    # 0.18 is an IoU of 0.099, 0.19 one of 0.105; of empty truths 1 is nothing drawn.
+    dice_of = np.array([0.18, 0.19, 0.9, 0.0, 1.0, 0.0])
+    presence = np.array([1.0, 1.0, -1.0, -1.0, 1.0, 1.0])
+    found = _answers(shows=shows, dice=np.tile(dice_of[:, None], (1, 13)), presence=presence)
+    monkeypatch.setattr(segmentation, "answers_of", lambda *_: found)
+    scores = task.validate(model)
+    assert scores["mask_dice"] == pytest.approx((0.18 + 0.19 + 0.9) / 3)
+    assert scores["dice_lesion"] == pytest.approx((0.18 + 0.19) / 3)
+    assert (scores["lesion_found"], scores["empty_correct"]) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+    assert "found" not in scores
+
+
+@pytest.mark.parametrize("more", ["head.kind=unet", 'classes=["cyst", "lesion"]'])
+def test_P2_supports_for_a_head_without_conditions_are_a_sentence(recipe, two_objects, quick, more: str) -> None:
+    config = read_recipe(recipe, overrides=[*quick, more, "prompts.support=0.5"])
+    with pytest.raises(TrainingError, match="takes no conditions"):
+        _task(config, _model(config, classes=config.classes), two_objects)
+
+
+def test_P2_a_support_teaches_and_leaves_the_statistics_of_normalisations_alone(recipe, discs, quick) -> None:
+    ask = ["prompts.without=1", "prompts.wrong=0", "loss.contrast=0"]
+    statistics, gradients = [], []
+    for share in (0, 1):
+        config = read_recipe(recipe, overrides=[*quick, *ask, f"prompts.support={share}"])
+        task = _task(config, _model(config), discs)
+        state = loop.new_state(task.model, config)
+        loop.adapt.training_mode(state.model)
+        batch = next(task.batches(0))
+        assert (batch.supports is not None) == bool(share)
+        terms = task(batch)
+        sum(terms.values()).backward()
+        statistics.append(
+            {name: t for name, t in state.model.named_buffers() if "running" in name and name.startswith("encoder")}
+        )
+        gradients.append(
+            float(sum(p.grad.abs().sum() for p in task.model.head.film.parameters() if p.grad is not None))
+        )
+        assert task.model.encoder.clip.visual.training
+    assert all(torch.equal(statistics[0][name], statistics[1][name]) for name in statistics[0])
+    # A null condition of zeros gives the modulation's weights no gradient; a support does.
+    weight = task.model.head.film[0].scale.weight.grad
+    assert weight is not None and weight.any() and gradients[1] > gradients[0]

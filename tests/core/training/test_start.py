@@ -15,6 +15,7 @@ from usassist.core.models.config import Task as ModelTask
 from usassist.core.models.weights import ModelInfo, find_model
 from usassist.core.training import loop, start
 from usassist.core.training.config import TrainConfig, read_recipe
+from usassist.core.training.rates import parameter_groups
 from usassist.core.training.start import Start, describe_model
 
 RECIPES = paths.resources() / "recipes"
@@ -119,8 +120,19 @@ def test_trunk_lr_is_the_stages_where_only_imagenet_taught_them() -> None:
 
 
 def _rates(model, config: TrainConfig) -> dict[str, float]:
-    groups = loop.parameter_groups(model, config)
+    groups = parameter_groups(model, config)
     by_id = {
         id(p): rate for p, rate in itertools.chain.from_iterable(((p, g["lr"]) for p in g["params"]) for g in groups)
     }
     return {name: by_id[id(p)] for name, p in model.named_parameters()}
+
+
+def test_P_N3_what_adapter_a_run_has_is_said_where_its_recipe_does_not() -> None:
+    shipped = find_model(SHIPPED)
+    going_on = start.Start(model=shipped)
+    config = dataclasses.replace(shipped.config, adapter=AdapterConfig("none"))
+    none, frozen = (start.say_adapter(config, going_on, trainable=what) for what in ("all", "adapters"))
+    assert none.startswith("No adapter: the recipe has no [adapter] section")
+    assert none.endswith("the towers learn as they are.") and frozen.endswith("only the head learns.")
+    assert "goes on from has mona (" in start.say_adapter(shipped.config, going_on, trainable="adapters")
+    assert "the default is mona (" in start.say_adapter(shipped.config, start.Start(), trainable="all")

@@ -20,16 +20,18 @@ COUNT = 24
 class ToyModel(nn.Module):
     """A convolution, a normalisation and a linear layer; `encoder` is what the loop may freeze."""
 
-    def __init__(self, *, dropout: float = 0.0) -> None:
+    def __init__(self, *, dropout: float = 0.0, bare_norm: bool = False) -> None:
         super().__init__()
         self.config = SimpleNamespace(adapter=AdapterConfig())
         # No bias before the normalisation: its gradient is rounding noise, which Adam would make steps of.
         self.encoder = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU())
         self.dropout = nn.Dropout(dropout)
+        # Keeps statistics and learns nothing, where it is asked for.
+        self.bare = nn.BatchNorm1d(4, affine=False) if bare_norm else nn.Identity()
         self.head = nn.Linear(4, 3)
 
     def forward(self, images: Tensor) -> Tensor:
-        out: Tensor = self.head(self.dropout(self.encoder(images).mean(dim=(2, 3))))
+        out: Tensor = self.head(self.bare(self.dropout(self.encoder(images).mean(dim=(2, 3)))))
         return out
 
 
@@ -37,6 +39,7 @@ class ToyTask(Task[tuple[Tensor, Tensor]]):
     """Two terms: one a mean over the positive examples only, one that compares every example with every other."""
 
     model: ToyModel
+    compares = True
 
     def __init__(self, model: ToyModel, config: TrainConfig, *, shard: Shard = Shard(), poison: int = -1) -> None:  # noqa: B008
         super().__init__(model)

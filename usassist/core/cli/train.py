@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import importlib
+import math
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from usassist.core import log
 from usassist.core.cli.arguments import device_name, out_folder
 from usassist.core.cli.main import Command, add_verbosity, guarded
 from usassist.core.cli.output import Bar, Exit, complain, print_json, progress
@@ -87,10 +89,16 @@ def run_task(arguments: argparse.Namespace) -> int:
         complain("--resume goes on with the recipe and data of its run; leave out --data, --set and --out.")
         return Exit.USAGE
 
+    # Of several processes only the first talks; torchrun numbers them.
+    is_first = os.environ.get("RANK", "0") == "0"
+    if not is_first:
+        log.configure(verbosity=-1)
+    if _is_one_of_several():
+        # Before torch is imported: its C++ parts tell people about the speed of settings that are not theirs.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from usassist.core.training.run import resume, train
 
-    # Of several processes only the first talks; torchrun numbers them.
-    quiet = arguments.quiet > 0 or os.environ.get("RANK", "0") != "0"
+    quiet = arguments.quiet > 0 or not is_first
     with _progress(quiet=quiet) as on_progress:
         told: Told = {
             "task": arguments.kind,
@@ -103,11 +111,18 @@ def run_task(arguments: argparse.Namespace) -> int:
         else:
             out = arguments.out or Path("runs") / f"{arguments.recipe.stem}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
             result = train(arguments.recipe, arguments.data, out, overrides=arguments.overrides, **told)
-    if os.environ.get("RANK", "0") == "0":
-        _print_result(result, as_json=arguments.json)
+    if is_first:
+        _print_result(result, arguments.kind, as_json=arguments.json)
     if result.interrupted:
         return Exit.INTERRUPTED
-    return Exit.PARTLY if result.failed else Exit.DONE
+    # torchrun takes every status but 0 for a crash: it ends the other processes, shows a traceback and returns 1. What
+    # was left out is listed all the same.
+    return Exit.PARTLY if result.failed and not _is_one_of_several() else Exit.DONE
+
+
+def _is_one_of_several() -> bool:
+    """Return whether torchrun started this process beside others."""
+    return os.environ.get("WORLD_SIZE", "1") != "1"
 
 
 @contextlib.contextmanager
@@ -129,28 +144,34 @@ def _progress(*, quiet: bool) -> "Iterator[OnProgress]":
         yield show
 
 
-def _print_result(result: "RunResult", *, as_json: bool) -> None:
+def _print_result(result: "RunResult", kind: str, *, as_json: bool) -> None:
     if as_json:
         print_json(
             {
                 "run": str(result.folder),
                 "epochs": result.epochs,
                 "best": result.best,
+                "selected_by": result.selected_by,
                 "interrupted": result.interrupted,
                 "failed": list(result.failed),
             }
         )
+    elif math.isfinite(result.best):
+        print(f"{result.epochs} epochs, best {result.selected_by} {result.best:.4f}: {result.folder}")
     else:
-        print(f"{result.epochs} epochs, best {result.best:.4f}: {result.folder}")
+        print(f"{result.epochs} epochs: {result.folder}")
+    if result.interrupted and result.epochs == 0:
+        complain(f"no epoch was finished; `usassist-train {kind} --resume {result.folder}` begins again.")
     for reason in result.failed:
         complain(f"left out: {reason}")
 
 
 def _print_epoch(report: "EpochReport") -> None:
     """Print an epoch's loss and whatever its validation found, the selecting score first."""
-    scores = {name: value for name, value in report.val.items() if name not in ("n", "score")}
-    if "score" in report.val:
-        scores = {"val score": report.val["score"], **scores}
+    chosen = report.selected_by
+    scores = {name: value for name, value in report.val.items() if name not in ("n", "score", chosen)}
+    if chosen in report.val:
+        scores = {f"val {chosen}": report.val[chosen], **scores}
     words = "  ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in scores.items())
     skipped = f"  {report.skipped} steps skipped" if report.skipped else ""
     print(

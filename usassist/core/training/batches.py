@@ -22,6 +22,7 @@ from usassist.core.training.distances import signed_distances
 from usassist.core.training.distributed import Shard
 from usassist.core.training.images import require_room, shrunk
 from usassist.core.training.sampling import Indices, balance_weights, draw_batches, prepared, steps_of
+from usassist.core.training.supports import Drawn, Supports, supports_of
 from usassist.core.training.task import OnProgress
 
 Index = npt.NDArray[np.uint8]
@@ -52,7 +53,8 @@ class Batch:
 
     `images` (B, 3, S, S) float32, `truth` (B, S, S) uint8 (0 background, else the object's number), `prompts` B texts
     ("" for none), `captions` B texts, `classes` (B,) int64 with -1 where there is no caption. `distances` (B, K, S, S)
-    float32, signed, in image sides, where the loss needs them.
+    float32, signed, in image sides, where the loss needs them. `supports` are visual prompts that stand in the place of
+    some images' texts.
     """
 
     images: Tensor
@@ -61,6 +63,7 @@ class Batch:
     captions: list[str]
     classes: Tensor
     distances: Tensor | None = None
+    supports: Supports | None = None
 
 
 def load_all(
@@ -113,7 +116,8 @@ def _resize_truth(truth: Index, size: int) -> Index:
 class TrainBatches:
     """Shuffled, augmented batches. Every sample's randomness depends on (seed, epoch, index) alone, not on timing.
 
-    With `prompted` some images come with a text, as the recipe's [prompts] says; a wrong one asks for nothing.
+    With `prompted` some images come with a text or a visual prompt, as the recipe's [prompts] says; a wrong text asks
+    for nothing.
     """
 
     def __init__(
@@ -147,19 +151,32 @@ class TrainBatches:
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield this process's part of every batch of an epoch, the next ones prepared while one is used."""
         drawn = draw_batches(len(self._items), self._config, epoch=epoch, weights=self._weights)
-        share = self._shard.share
-        jobs = [functools.partial(self._batch, share(indices), share(times), epoch) for indices, times in drawn]
+        jobs = [functools.partial(self._batch, indices, times, epoch) for indices, times in drawn]
         return prepared(jobs, workers=self._config.workers)
 
     def _batch(self, indices: Indices, times: Indices, epoch: int) -> Batch:
+        """Prepare this process's part of a global batch."""
+        share = self._shard.share
+        own = list(zip(share(indices).tolist(), share(times).tolist(), strict=True))
+        view = functools.cache(functools.partial(self._view, epoch))
+        supports = None
+        if self._prompted and self._config.prompts.support > 0:
+            supports = supports_of(
+                *(own, list(zip(indices.tolist(), times.tolist(), strict=True))),
+                classes=[item.example.class_name for item in self._items],
+                config=self._config,
+                epoch=epoch,
+                look=lambda drawn: view(drawn)[:2],
+            )
+        shown = [-1] * len(own) if supports is None else supports.of_image.tolist()
         images, truths, prompts, captions, classes = [], [], [], [], []
-        for index, time in zip(indices.tolist(), times.tolist(), strict=True):
-            rng = np.random.default_rng([self._config.seed, epoch, index, 1 + time])
-            item = self._items[index]
-            size = self._config.preprocess.size
-            grey, truth = augment(item.grey, item.truth, size=size, config=self._config.augment, rng=rng)
-            prompt, asked = self._prompt(item.example.class_name, rng) if self._prompted else ("", True)
-            caption, class_id = self._caption(item.example.class_name, rng)
+        for drawn, support in zip(own, shown, strict=True):
+            grey, truth, rng = view(drawn)
+            class_name = self._items[drawn[0]].example.class_name
+            prompt, asked = self._prompt(class_name, rng) if self._prompted else ("", True)
+            if support >= 0:
+                prompt, asked = "", True
+            caption, class_id = self._caption(class_name, rng)
             images.append(grey)
             truths.append(truth.astype(np.uint8) if asked else np.zeros(truth.shape, dtype=np.uint8))
             prompts.append(prompt)
@@ -173,7 +190,15 @@ class TrainBatches:
             *(to_tensor(images, self._config.preprocess), torch.from_numpy(truth_stack), prompts, captions),
             classes=torch.tensor(classes),
             distances=distances,
+            supports=supports,
         )
+
+    def _view(self, epoch: int, drawn: Drawn) -> tuple[Index, Index, np.random.Generator]:
+        """Return the augmented image and truth, each SxS, of one draw, and its generator as it stands after that."""
+        index, time = drawn
+        rng = np.random.default_rng([self._config.seed, epoch, index, 1 + time])
+        item, size = self._items[index], self._config.preprocess.size
+        return *augment(item.grey, item.truth, size=size, config=self._config.augment, rng=rng), rng
 
     def _prompt(self, class_name: str, rng: np.random.Generator) -> tuple[str, bool]:
         """Return a text and whether the image's truth answers it."""

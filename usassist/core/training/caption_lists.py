@@ -24,20 +24,24 @@ def is_caption_list(path: Path) -> bool:
 
 
 def read_caption_list(path: Path, settings: ContrastConfig, *, failed: list[str] | None = None) -> list[Example]:
-    """Return an example for each good line; every bad one is logged with its number, and added to `failed`.
+    """Return an example for each good line; every bad one is added to `failed` with its number, and counted in the log.
 
+    Only the count is logged: whoever passes `failed` says the reasons, once.
     The split is what the file's own name says (`us_caption_train_qwen3_8b.jsonl`), else none. Raises TrainingError for
     a file that cannot be read and for one without a good line.
     """
     images = Path(settings.images) if settings.images else None
     text: Text = "refined" if settings.captions == "refined" else "caption"
     pairs = read_pairs(path, images=images, text=text, clean=settings.clean)
-    for problem in pairs.problems:
-        logger.warning("%s, line %d: %s; left out.", path, problem.line, problem.reason)
-        if failed is not None:
-            failed.append(f"{path.name}, line {problem.line}: {problem.reason}")
+    reasons = [f"{path.name}, line {problem.line}: {problem.reason}" for problem in pairs.problems]
+    if failed is not None:
+        failed += reasons
     if not pairs.items:
-        raise TrainingError(f"None of the {len(pairs.problems)} lines of {path} is an image with a caption.")
+        first = f" The first: {reasons[0]}." if reasons else ""
+        raise TrainingError(f"None of the {len(reasons)} lines of {path} is an image with a caption.{first}")
+    if reasons:
+        lines = len(reasons) + len(pairs.items)
+        logger.warning("%s: %d of %d lines left out; `usassist captions check` lists them.", path, len(reasons), lines)
     found = _SPLIT.search(path.stem.lower())
     split: Split | None = next((name for name in ("train", "val", "test") if found and found[1] == name), None)
     return [_example(pair, path, split) for pair in pairs.items]

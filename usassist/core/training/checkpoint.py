@@ -15,7 +15,8 @@ from usassist.core.project.atomic import write_bytes
 from usassist.core.training.loop import TrainState
 
 CHECKPOINT_FILE = "checkpoint.pt"
-_COUNTERS = ("epoch", "step", "best", "waited", "skipped")
+_COUNTERS = ("epoch", "step", "best", "waited", "skipped", "best_epoch")
+_NEWER_COUNTERS = {"best_epoch": 0}  # what files of earlier versions do not hold
 # What a damaged or foreign file makes torch.load and load_state_dict raise.
 _BROKEN = (OSError, EOFError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, ModelError)
 
@@ -65,8 +66,9 @@ def restore(state: TrainState[Any], checkpoint: Checkpoint) -> None:
                 raise ValueError("it holds the tensors of another model")
             model.load_state_dict(tensors, strict=False)
         state.optimiser.load_state_dict(saved["optimiser"])
+        counters = _NEWER_COUNTERS | saved
         for name in _COUNTERS:
-            setattr(state, name, type(getattr(state, name))(saved[name]))
+            setattr(state, name, type(getattr(state, name))(counters[name]))
     except _BROKEN as error:
         raise _refusal(checkpoint.path, error) from error
 

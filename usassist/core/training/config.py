@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.data.augment import AugmentConfig
+from usassist.core.data.divide import NearDuplicates
 from usassist.core.errors import TrainingError
 from usassist.core.models.config import AdapterConfig, HeadConfig, PreprocessConfig
 from usassist.core.models.record import build_record, require_range
@@ -53,10 +54,16 @@ class LossConfig:
 
 @dataclass(frozen=True, slots=True)
 class PromptConfig:
-    """How often a training image comes without a text, and with a text that names something it does not show."""
+    """How often a training image comes without a text, and with a text that names something it does not show.
+
+    `support` is the share of images that come with a visual prompt instead: another image of the batch that shows the
+    same class, with its mask. An image to which the batch has no such other keeps its text. For heads that take
+    conditions.
+    """
 
     without: float = 0.5
     wrong: float = 0.1
+    support: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,17 @@ class ClassifyConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SplitConfig:
+    """What is done about near-duplicates that the data does not declare; looking for them reads every image once.
+
+    "join" keeps them on one side wherever a split is made, in folds too; declared splits are honoured, with a warning.
+    "drop" also leaves out training images with a near-duplicate in a declared val or test. "off" does not look.
+    """
+
+    near_duplicates: NearDuplicates = "join"
+
+
+@dataclass(frozen=True, slots=True)
 class FoldConfig:
     """Cross-validation: with `k` parts of the data, whatever splits it declares, part `index` is left for the test."""
 
@@ -182,6 +200,7 @@ class TrainConfig:
     few_shot: FewShotConfig = field(default_factory=FewShotConfig)
     contrast: ContrastConfig = field(default_factory=ContrastConfig)
     classify: ClassifyConfig = field(default_factory=ClassifyConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
     fold: FoldConfig = field(default_factory=FoldConfig)
 
 
@@ -237,6 +256,7 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         ("fold.index", config.fold.index, 0, max(0, config.fold.k - 1)),
         ("classify.smoothing", config.classify.smoothing, 0.0, 0.99),
         ("prompts.without", config.prompts.without, 0.0, 1.0),
+        ("prompts.support", config.prompts.support, 0.0, 1.0),
         ("prompts.without + prompts.wrong", config.prompts.without + config.prompts.wrong, 0.0, 1.0),
     ):
         require_range(value, low, high, where=f"{where}: {name}", error=TrainingError)

@@ -103,6 +103,8 @@ class Contrastive(Task[PairBatch]):
     """Pairs of image and caption, and a loss that compares each with the rest of its batch."""
 
     model: ClipModel
+    selected_by = "loss"
+    compares = True
 
     def __init__(
         self,

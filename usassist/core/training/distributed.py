@@ -51,7 +51,7 @@ def joined_processes(device: str) -> Iterator[tuple[Shard, str]]:
     """Join the processes that torchrun started; yields this one's share and its device.
 
     On CUDA each process takes the GPU of its local rank. Without torchrun's environment there is one process and
-    `device` stays as it is. Raises TrainingError where the processes cannot reach each other.
+    `device` stays as it is. Raises TrainingError where the processes cannot reach each other, at first or later.
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1 or dist.is_initialized():
@@ -60,6 +60,8 @@ def joined_processes(device: str) -> Iterator[tuple[Shard, str]]:
     if device in ("auto", "cuda"):
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
     try:
+        if device.startswith("cuda") and torch.cuda.is_available():
+            torch.cuda.set_device(device)  # where objects are broadcast from, else the first GPU for all
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     except (ValueError, RuntimeError) as error:
         raise TrainingError(
@@ -68,8 +70,26 @@ def joined_processes(device: str) -> Iterator[tuple[Shard, str]]:
         ) from error
     try:
         yield _here(), device
+    except RuntimeError as error:
+        if not _is_lost_connection(error):
+            raise
+        raise TrainingError(
+            "Another process of this training has stopped, so this one cannot go on; what the other says is the reason."
+        ) from error
     finally:
         dist.destroy_process_group()
+
+
+def wait_for_all() -> None:
+    """Return when every process has come here: torchrun ends all of them when one ends badly or too early."""
+    if _here().world > 1:
+        on_cuda = dist.get_backend() == "nccl"  # which else guesses the GPU, and says so to the user
+        dist.barrier(device_ids=[torch.cuda.current_device()] if on_cuda else None)
+
+
+def _is_lost_connection(error: RuntimeError) -> bool:
+    # NCCL's errors have a class of their own, gloo's only a text.
+    return isinstance(error, dist.DistError) or "gloo" in str(error).lower()
 
 
 def _here() -> Shard:

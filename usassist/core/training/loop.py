@@ -21,6 +21,7 @@ from usassist.core.models.precision import FrozenMatrix, lower
 from usassist.core.training.config import TrainConfig
 from usassist.core.training.distributed import Shard, average_of_processes, from_first
 from usassist.core.training.norms import synchronise_norms
+from usassist.core.training.rates import lr_factor, parameter_groups
 from usassist.core.training.task import OnProgress, Task
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class TrainState(Generic[ModelT]):
     """All that a resumed run needs: weights, their moving average, the optimiser, and where we are.
 
     `best` is the best validation score, `waited` how many validations have passed since, `skipped` how many steps were
-    left out because their gradient was not finite.
+    left out because their gradient was not finite; `best_epoch` is the epoch whose average is the best, 0 for none.
     """
 
     model: ModelT
@@ -45,11 +46,15 @@ class TrainState(Generic[ModelT]):
     best: float = -math.inf
     waited: int = 0
     skipped: int = 0
+    best_epoch: int = 0
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One line of metrics.jsonl; `val` is empty for an epoch that was not validated."""
+    """One line of metrics.jsonl; `val` is empty for an epoch that was not validated.
+
+    `selected_by` names what of `val` tells a person how good the epoch is.
+    """
 
     epoch: int
     seconds: float
@@ -58,6 +63,7 @@ class EpochReport:
     parts: dict[str, float]
     val: dict[str, float]
     skipped: int = 0
+    selected_by: str = "score"
 
 
 def new_state(model: ModelT, config: TrainConfig) -> TrainState[ModelT]:
@@ -88,45 +94,6 @@ def _lower(model: nn.Module, config: TrainConfig) -> None:
         )
 
 
-def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
-    """Split parameters by learning rate (what starts trained apart) and by weight decay (none on vectors)."""
-    trained = _trained(model, config)
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            lr = config.trunk_lr if name in trained else config.lr
-            decay = 0.0 if parameter.ndim < 2 else config.weight_decay
-            groups.setdefault((lr, decay), []).append(parameter)
-    if not groups:
-        raise TrainingError('Nothing in this model may learn; set trainable = "all", or choose an adapter or a head.')
-    return [{"params": p, "lr": lr, "peak_lr": lr, "weight_decay": decay} for (lr, decay), p in groups.items()]
-
-
-def _trained(model: nn.Module, config: TrainConfig) -> frozenset[str]:
-    """Return the names of the parameters that start trained, adapters never among them.
-
-    On a base, or going on from a model, those are the towers; else the stages of the trunk, which ImageNet may have
-    taught: what lies between them starts random.
-    """
-    adapters = tuple(f"{path}." for path, module in model.named_modules() if isinstance(module, adapt.ADAPTERS))
-    names = [name for name, _ in model.named_parameters() if not name.startswith(adapters)]
-    if config.start_from or config.encoder.base:
-        return frozenset(name for name in names if name.startswith("encoder.clip."))
-    return frozenset(name for name in names if ".stages." in name)
-
-
-def lr_factor(step: int, total: int, warmup: float) -> float:
-    """Return the one-cycle factor of a step: a linear rise, then a cosine to nearly 0.
-
-    >>> [round(lr_factor(s, 10, 0.2), 2) for s in (0, 1, 2, 6, 9)]
-    [0.5, 1.0, 1.0, 0.5, 0.04]
-    """
-    rise = max(1, round(total * warmup))
-    if step < rise:
-        return (step + 1) / rise
-    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
-
-
 def train_epochs(
     state: TrainState[Any],
     task: Task[Any],
@@ -144,8 +111,9 @@ def train_epochs(
     """
     learner = parallel(task, shard)
     steps = math.ceil(task.steps_per_epoch() / config.accumulate)
-    if config.accumulate > 1:
-        logger.info(
+    if config.accumulate > 1 and task.compares and shard.is_first:
+        # Not an information for -v: who accumulates often expects the contrary.
+        logger.warning(
             "The gradients of %d batches of %d make one step. Contrastive losses still compare within one batch of %d: "
             "accumulation does not enlarge the set of negatives.",
             *(config.accumulate, config.batch_size, config.batch_size),
@@ -156,14 +124,18 @@ def train_epochs(
         torch.manual_seed((config.seed * 100_003 + state.epoch) * 1009 + shard.rank)
         adapt.training_mode(state.model)
         means = _train_epoch(state, task, learner, config, device=device, steps=steps, watch=on_progress)
-        state.epoch += 1
+        epoch = state.epoch + 1
         scores: dict[str, float] = {}
-        if state.epoch % config.validate_every == 0 or state.epoch == config.epochs:
+        if epoch % config.validate_every == 0 or epoch == config.epochs:
             scores = from_first(task.validate(state.average) if shard.is_first else {})
+        state.epoch = epoch  # only now: an epoch whose validation was interrupted is not done
         is_best = _judge(state, scores)
         lr = state.optimiser.param_groups[0]["lr"]
-        seconds = time.monotonic() - started
-        on_epoch(EpochReport(state.epoch, seconds, lr, sum(means.values()), means, scores, state.skipped), is_best)
+        report = EpochReport(
+            *(state.epoch, time.monotonic() - started, lr, sum(means.values()), means, scores, state.skipped),
+            selected_by=task.selected_by,
+        )
+        on_epoch(report, is_best)
 
 
 def is_exhausted(state: TrainState[Any], config: TrainConfig) -> bool:
@@ -175,11 +147,12 @@ def _judge(state: TrainState[Any], scores: dict[str, float]) -> bool:
     """Count a validation; return whether these weights are to be kept as the best."""
     if not scores:
         return False
-    if scores["n"] == 0:
-        return True  # without validation data the latest weights are the best guess
-    is_best = scores["score"] > state.best  # never for NaN
-    state.best = max(state.best, scores["score"]) if is_best else state.best
-    state.waited = 0 if is_best else state.waited + 1
+    is_best = True  # without validation data the latest weights are the best guess
+    if scores["n"] > 0:
+        is_best = scores["score"] > state.best  # never for NaN
+        state.best = max(state.best, scores["score"]) if is_best else state.best
+        state.waited = 0 if is_best else state.waited + 1
+    state.best_epoch = state.epoch if is_best else state.best_epoch
     return is_best
 
 
@@ -290,6 +263,8 @@ def parallel(task: Task[Any], shard: Shard) -> nn.Module:
     synchronise_norms(task.model)
     # Of 1x1 convolutions in the layout that convolutions like: says itself that it is no error.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    # What is to come in its place is not in the oldest torch that is supported.
+    warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
     # A head without a text leaves the text tower unused; the statistics are equal on all processes already.
     return Ddp(task, find_unused_parameters=True, broadcast_buffers=False)
 

@@ -1,5 +1,8 @@
 """Batch normalisation over the global batch of several processes; torch's own SyncBatchNorm runs on CUDA only."""
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -71,3 +74,19 @@ def synchronise_norms(model: nn.Module) -> int:
     for parent, name, child in norms:
         setattr(parent, name, SyncedBatchNorm(child))
     return len(norms)
+
+
+@contextlib.contextmanager
+def as_at_work(model: nn.Module) -> Iterator[None]:
+    """Let a model compute as at work for the block: no normalisation moves its statistics, nothing drops out.
+
+    Gradients flow as ever, and no process waits for another.
+    """
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True

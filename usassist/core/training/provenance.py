@@ -12,6 +12,8 @@ import torch
 import usassist
 from usassist import __version__
 from usassist.core.data.dataset import Example, fingerprint
+from usassist.core.errors import TrainingError
+from usassist.core.models.config import ModelConfig
 
 
 def provenance(examples: Sequence[Example], data: Sequence[Path], *, task: str, **more: Any) -> dict[str, Any]:
@@ -29,6 +31,18 @@ def provenance(examples: Sequence[Example], data: Sequence[Path], *, task: str, 
         "data_fingerprint": fingerprint(used),
         **more,
     }
+
+
+def require_same_data(run: Path, before: ModelConfig, now: dict[str, Any]) -> None:
+    """Refuse to go on with other images: neither the schedule nor what was measured would mean anything.
+
+    Raises TrainingError.
+    """
+    if before.provenance.get("data_fingerprint") not in (None, now["data_fingerprint"]):
+        raise TrainingError(
+            f"The data of {run} changed since it was started; start a new run, from its weights if you like: "
+            f"--set start_from={run}."
+        )
 
 
 def _revision() -> dict[str, str]:

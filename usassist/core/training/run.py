@@ -1,42 +1,41 @@
 """From a recipe and data to a run folder."""
 
-import contextlib
 import dataclasses
 import functools
 import importlib
+import itertools
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypedDict, cast
 
 import torch
-import torch.distributed as dist
 
-from usassist.core.data.dataset import Example, with_splits
+from usassist.core.data.dataset import Example
+from usassist.core.data.divide import Division, divide
 from usassist.core.data.few_shot import choose
-from usassist.core.data.folds import fold
 from usassist.core.errors import TrainingError
 from usassist.core.models.build import Model, build_model
-from usassist.core.models.config import CONFIG_FILE, WEIGHTS_FILE, ModelConfig
+from usassist.core.models.config import WEIGHTS_FILE, ModelConfig
 from usassist.core.models.device import resolve
 from usassist.core.models.weights import fill, save_model
-from usassist.core.project.atomic import make_folder, write_bytes
+from usassist.core.project.atomic import write_bytes
 from usassist.core.training.checkpoint import Checkpoint, read_checkpoint, restore, save_checkpoint
-from usassist.core.training.config import TrainConfig, read_recipe, to_toml
-from usassist.core.training.distributed import Shard, joined_processes
+from usassist.core.training.config import TrainConfig, read_recipe
+from usassist.core.training.distributed import Shard, joined_processes, wait_for_all
+from usassist.core.training.interrupts import held_signals
 from usassist.core.training.loop import EpochReport, TrainState, new_state, train_epochs
 from usassist.core.training.memory import keep_freed_memory
-from usassist.core.training.metrics_log import METRICS_FILE, MetricsLog
-from usassist.core.training.provenance import provenance
-from usassist.core.training.start import Start, describe_model, find_start, first_model, without_paths
+from usassist.core.training.metrics_log import MetricsLog
+from usassist.core.training.provenance import provenance, require_same_data
+from usassist.core.training.run_folder import has_checkpoint, locked, read_beginning, require_free, write_beginning
+from usassist.core.training.start import Start, describe_model, find_start, first_model, say_adapter, without_paths
 from usassist.core.training.task import OnProgress, Task, TaskModule
 
 logger = logging.getLogger(__name__)
-RECIPE_FILE = "config.toml"
-DATA_FILE = "data.json"
-_LOCK_FILE = ".run.lock"
+LEAKAGE_FILE = "leakage.json"
 
 TaskName = Literal["segment", "classify", "contrast"]
 TASKS: dict[TaskName, str] = {
@@ -66,13 +65,17 @@ class Save(Protocol):
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a finished or interrupted run leaves: its folder, epochs done, the best validation score, failures."""
+    """What a finished or interrupted run leaves: its folder, epochs done, its best validation, failures.
+
+    `best` is not finite where nothing was validated; `selected_by` names it: "score", or "loss" (lower is better).
+    """
 
     folder: Path
     epochs: int
     best: float
     interrupted: bool
     failed: tuple[str, ...]
+    selected_by: str = "score"
 
 
 def train(
@@ -86,21 +89,16 @@ def train(
     on_epoch: OnEpoch | None = None,
     on_progress: OnProgress | None = None,
 ) -> RunResult:
-    """Start a run in a new folder. Raises TrainingError and ModelError."""
+    """Start a run in a new folder, or in that of a run that finished no epoch. Raises TrainingError and ModelError."""
     config = read_recipe(recipe, overrides=overrides)
     if config.task not in ("", task):
         raise TrainingError(f"{recipe} is a recipe to {config.task}; run `usassist-train {config.task} {recipe}`.")
     config = dataclasses.replace(config, task=task)
     if not data:
         raise TrainingError("No data was given; add --data FOLDER (a dataset folder or a usassist project).")
-    _require_free(out)
-    with joined_processes(device) as (shard, place), _locked(out, shard):
-        if shard.is_first:
-            write_bytes(out / RECIPE_FILE, to_toml(_without_paths(config)).encode(), error=TrainingError)
-            folders = json.dumps([str(path.resolve()) for path in data], indent=1)
-            write_bytes(out / DATA_FILE, folders.encode(), error=TrainingError)
-        run = _Run(config, data, out, shard, resolve(place), on_epoch, on_progress)
-        return run.go(resumed=None)
+    require_free(out)
+    with joined_processes(device) as (shard, place), locked(out, shard):
+        return _Run(config, data, out, shard, resolve(place), on_epoch, on_progress).go(resumed=None)
 
 
 def resume(
@@ -111,19 +109,19 @@ def resume(
     on_epoch: OnEpoch | None = None,
     on_progress: OnProgress | None = None,
 ) -> RunResult:
-    """Continue a run from its last finished epoch, on the data it was started with.
+    """Continue a run from its last finished epoch, on the data it was started with; without one it begins again.
 
     The run knows its task; with `task` another one is refused. Raises TrainingError and ModelError.
     """
-    if not (run / RECIPE_FILE).is_file():
-        raise TrainingError(f"{run} is not a run: it holds no {RECIPE_FILE}.")
-    config = read_recipe(run / RECIPE_FILE)
+    config, data = read_beginning(run)
     if task not in (None, config.task or "segment"):
         raise TrainingError(f"{run} is a run to {config.task}; continue it with `usassist-train {config.task}`.")
     config = dataclasses.replace(config, task=config.task or "segment")
-    data = _listed_data(run / DATA_FILE)
-    with joined_processes(device) as (shard, place), _locked(run, shard):
-        return _Run(config, data, run, shard, resolve(place), on_epoch, on_progress).go(resumed=read_checkpoint(run))
+    with joined_processes(device) as (shard, place), locked(run, shard):
+        found = read_checkpoint(run) if has_checkpoint(run) else None
+        if found is None and shard.is_first:
+            logger.warning("%s finished no epoch; it begins again with the recipe and the data it has kept.", run)
+        return _Run(config, data, run, shard, resolve(place), on_epoch, on_progress).go(resumed=found)
 
 
 def task_module(name: TaskName) -> TaskModule:
@@ -152,32 +150,67 @@ class _Run:
         keep_freed_memory()
         module = task_module(config.task or "segment")
         unread: list[str] = []
-        examples = self._examples(module, unread)
+        division = self._divided(module, unread)
+        examples = self._thinned(division.examples)
         if resumed is None:
-            start = find_start(config)
-            description = self._describe(module, examples, start)
-            model, clip_folder = first_model(description, config, start), start.folder
-            description = without_paths(description, start, self.out)
+            model, description, clip_folder = self._begin(module, examples, division.counts())
         else:
             description, clip_folder = resumed.config, self.out
-            _require_same_data(self.out, description, provenance(examples, self.data, task=config.task))
+            require_same_data(self.out, description, provenance(examples, self.data, task=config.task))
             model = build_model(description, folder=self.out)
         state = new_state(model.to(self.device, memory_format=torch.channels_last), config)  # type: ignore[call-overload]
         save = functools.partial(save_model, state.average, self.out, clip_folder=clip_folder)
         if resumed is not None:
             restore(state, resumed)
         task = module.build(config, state.model, examples, shard=self.shard, on_progress=self.on_progress)
+        description = dataclasses.replace(
+            description, provenance={**description.provenance, "training": task.describe()}
+        )
         logger.info("%s: %s on %s", config.task, json.dumps(task.describe()), self.device)
+        if self.shard.is_first and 0 < state.epoch == state.best_epoch:
+            save(config=description)  # the process may have been killed between its checkpoint and its model
         interrupted = self._train(state, task, description, save)
         if self.shard.is_first:
             self._finish(state, task, description, save, interrupted=interrupted)
-        return RunResult(self.out, state.epoch, state.best, interrupted, (*unread, *task.failed))
+        if not interrupted:
+            wait_for_all()
+        best = -state.best if task.selected_by == "loss" else state.best
+        return RunResult(self.out, state.epoch, best, interrupted, (*unread, *task.failed), task.selected_by)
 
-    def _examples(self, module: TaskModule, unread: list[str]) -> list[Example]:
-        """List the examples, every one with its split: the data's, or a fold's; then thinned to a few shots."""
-        examples = module.read(self.data, self.config, failed=unread)
-        cross, few = self.config.fold, self.config.few_shot
-        examples = fold(examples, k=cross.k, index=cross.index, seed=cross.seed) if cross.k else with_splits(examples)
+    def _begin(
+        self, module: TaskModule, examples: Sequence[Example], near_duplicates: dict[str, Any]
+    ) -> tuple[Model, ModelConfig, Path | None]:
+        """Write how the run begins; return its model, what describes it, and where its open_clip configuration lies."""
+        config, start = self.config, find_start(self.config)
+        description = self._describe(module, examples, start, near_duplicates)
+        if self.shard.is_first:
+            if config.adapter is None:
+                logger.warning("%s", say_adapter(description, start, trainable=config.trainable))
+            write_beginning(self.out, dataclasses.replace(config, adapter=description.adapter), self.data, start)
+        model = first_model(description, config, start)
+        return model, without_paths(description, start, self.out), start.folder
+
+    def _divided(self, module: TaskModule, unread: list[str]) -> Division:
+        """List the examples, every one with its split: the data's, or a fold's; say and write what crosses splits."""
+        listed = module.read(self.data, self.config, failed=unread)
+        cross, tell, read = self.config.fold, self.on_progress, itertools.count(1)
+        division = divide(
+            listed,
+            near_duplicates=self.config.split.near_duplicates,
+            folds=cross.k,
+            index=cross.index,
+            seed=cross.seed,
+            on_read=None if tell is None else lambda: tell("comparing images", next(read), len(listed)),
+        )
+        if self.shard.is_first:
+            if division.pairs:
+                logger.warning("%s", division.sentence())
+            document = json.dumps(division.document, indent=1) + "\n"
+            write_bytes(self.out / LEAKAGE_FILE, document.encode(), error=TrainingError)
+        return division
+
+    def _thinned(self, examples: Sequence[Example]) -> list[Example]:
+        few = self.config.few_shot
         return choose(
             examples,
             ratio=few.ratio or None,
@@ -186,7 +219,9 @@ class _Run:
             thin_val=few.thin_val,
         )
 
-    def _describe(self, module: TaskModule, examples: Sequence[Example], start: Start) -> ModelConfig:
+    def _describe(
+        self, module: TaskModule, examples: Sequence[Example], start: Start, near_duplicates: dict[str, Any]
+    ) -> ModelConfig:
         config = self.config
         few = config.few_shot.ratio or config.few_shot.per_class
         return describe_model(
@@ -199,6 +234,7 @@ class _Run:
                 examples,
                 self.data,
                 task=config.task,
+                near_duplicates=near_duplicates,
                 **start.provenance,
                 **({"few_shot": dataclasses.asdict(config.few_shot)} if few else {}),
                 **({"fold": dataclasses.asdict(config.fold)} if config.fold.k else {}),
@@ -215,12 +251,15 @@ class _Run:
             def finish_epoch(report: EpochReport, is_best: bool) -> None:
                 if not self.shard.is_first:
                     return
-                if is_best:
-                    save(config=description)
-                log.add(report)
-                save_checkpoint(state, self.out, config=description)
-                if self.on_epoch is not None:
-                    self.on_epoch(report)
+                # Wherever it ends, also killed, a resumed run comes to the same: it leaves out a line beyond its
+                # checkpoint, and the checkpoint says whether its weights are the model. Ctrl+C waits.
+                with held_signals():
+                    log.add(report)
+                    save_checkpoint(state, self.out, config=description)
+                    if is_best:
+                        save(config=description)
+                    if self.on_epoch is not None:
+                        self.on_epoch(report)
 
             try:
                 train_epochs(
@@ -246,55 +285,3 @@ class _Run:
             raise TrainingError(
                 f"No epoch of {self.out} gave a finite score, so there is no model; lower lr and start again."
             )
-
-
-def _without_paths(config: TrainConfig) -> TrainConfig:
-    """Name the models that a recipe starts from instead of saying where they lay; a run knows them by their hash."""
-    base, start = ((Path(place).name or place) for place in (config.encoder.base, config.start_from))
-    return dataclasses.replace(config, start_from=start, encoder=dataclasses.replace(config.encoder, base=base))
-
-
-@contextlib.contextmanager
-def _locked(out: Path, shard: Shard) -> Iterator[None]:
-    """Keep a second run out of the folder; the operating system lets go when this process ends, however it ends."""
-    if shard.world > 1:
-        dist.barrier()  # everyone has looked at the folder before anyone writes there
-    if not shard.is_first:
-        yield
-        return
-    import filelock
-
-    make_folder(out, error=TrainingError)
-    try:
-        with filelock.FileLock(out / _LOCK_FILE, timeout=0):
-            yield
-    except filelock.Timeout as error:
-        raise TrainingError(
-            f"Another process trains in {out} already; wait until it has finished, or name another folder with --out."
-        ) from error
-
-
-def _require_free(out: Path) -> None:
-    if (out / METRICS_FILE).exists():
-        raise TrainingError(f"{out} holds a run already; continue it with --resume {out}, or name another with --out.")
-    if (out / WEIGHTS_FILE).exists() or (out / CONFIG_FILE).exists():
-        raise TrainingError(f"{out} holds a model, which a run would overwrite; name another folder with --out.")
-
-
-def _listed_data(path: Path) -> list[Path]:
-    try:
-        listed = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{path} cannot be read ({error}); start a new run with --out.") from error
-    if not isinstance(listed, list) or not all(isinstance(folder, str) for folder in listed):
-        raise TrainingError(f"{path} is not a list of folders; start a new run with --out.")
-    return [Path(folder) for folder in listed]
-
-
-def _require_same_data(run: Path, before: ModelConfig, now: dict[str, Any]) -> None:
-    """Refuse to go on with other images: neither the schedule nor what was measured would mean anything."""
-    if before.provenance.get("data_fingerprint") not in (None, now["data_fingerprint"]):
-        raise TrainingError(
-            f"The data of {run} changed since it was started; start a new run, from its weights if you like: "
-            f"--set start_from={run}."
-        )

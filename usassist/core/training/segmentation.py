@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.data.dataset import Example, load
 from usassist.core.errors import TrainingError
+from usassist.core.metrics.overlap import LESION_FOUND_IOU
 from usassist.core.metrics.ranking import auc
 from usassist.core.models.clip import ImageFeatures
 from usassist.core.models.config import ModelConfig
@@ -21,12 +22,14 @@ from usassist.core.models.config import Task as ModelTask
 from usassist.core.models.mask_head import Segmentation
 from usassist.core.models.segmenter import Segmenter
 from usassist.core.training import losses
-from usassist.core.training.answers import MIDDLE, answers_of, per_object
+from usassist.core.training.answers import MIDDLE, Answers, answers_of, per_object
 from usassist.core.training.batches import Batch, TrainBatches, load_all
 from usassist.core.training.calibrate import calibrate
 from usassist.core.training.config import TrainConfig
 from usassist.core.training.contrast_losses import info_nce
 from usassist.core.training.distributed import Shard, gather_with_grad, mean_over_all
+from usassist.core.training.norms import as_at_work
+from usassist.core.training.supports import Supports
 from usassist.core.training.task import OnProgress, Task
 
 logger = logging.getLogger(__name__)
@@ -103,6 +106,13 @@ class SegmentTask(Task[Batch]):
         self._objects = max(1, len(model.config.classes))
         # Several classes are chosen by channel, not by asking for one.
         self._prompted = model.head.is_conditioned and self._objects == 1
+        if config.prompts.support > 0 and not self._prompted:
+            raise TrainingError(
+                f"prompts.support = {config.prompts.support:g} asks by support images, but the head "
+                f"{model.config.head.kind!r} for {self._objects} {'object' if self._objects == 1 else 'objects'} takes "
+                f"no conditions; choose the head film_skip or clipseg for one object, or prompts.support = 0."
+            )
+        self.compares = config.loss.contrast > 0
         used = [example for example in examples if example.split in ("train", "val")]
         loaded, self.failed = load_all(
             used, size=config.preprocess.size, objects=model.config.classes, on_progress=on_progress
@@ -136,6 +146,8 @@ class SegmentTask(Task[Batch]):
         if embedded is not None and self._prompted:
             asked = embedded[[texts.index(prompt) for prompt in batch.prompts]]
             given = torch.tensor([bool(prompt) for prompt in batch.prompts], device=device)
+            if batch.supports is not None:
+                asked, given = self._with_supports(batch.supports, asked, given)
             out = model.decode(features, asked, given=given)
         else:
             out = model.decode(features)
@@ -144,6 +156,15 @@ class SegmentTask(Task[Batch]):
             captions = embedded[[texts.index(caption) for caption in batch.captions]]
             terms["contrast"] = weights.contrast * self._contrast(features, captions, batch.classes.to(device))
         return terms
+
+    def _with_supports(self, supports: Supports, asked: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `asked` (B, D) with the visual prompts in their places, and `given` (B,) true there."""
+        images, masks, of_image = (x.to(asked.device) for x in (supports.images, supports.masks, supports.of_image))
+        # Highlighted crops are no ultrasound: the statistics of normalisations, and so what is segmented, know none.
+        with as_at_work(self.model.encoder):
+            seen = self.model.embed_support(images.contiguous(memory_format=torch.channels_last), masks)
+        has_one = of_image >= 0
+        return torch.where(has_one[:, None], seen[of_image.clamp_min(0)].float(), asked.float()), given | has_one
 
     def _mask_terms(self, out: Segmentation, truth: Tensor, distances: Tensor | None) -> dict[str, Tensor]:
         """Return the terms about masks, presence and quality; every process computes the same ones."""
@@ -199,22 +220,17 @@ class SegmentTask(Task[Batch]):
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Score a model at its own size, without a prompt, each object of an image by itself.
 
-        "score" is 0.8 x the mean Dice where something is shown + 0.2 x the presence's AUC. Neither depends on a
-        threshold of the presence, whose verdict on a dozen normal images is noise; the AUC's share is small for that
-        reason too. Where all or none show something, it is the Dice alone (of empty images: empty is 1, else 0).
+        "score" is 0.8 x "mask_dice", the mean Dice of the masks where something is shown, + 0.2 x the presence's AUC.
+        Neither depends on a threshold of the presence, whose verdict on a dozen normal images is noise; the AUC's share
+        is small for that reason too. Where all or none show something, it is the Dice alone (of empty images: empty is
+        1, else 0).
         """
         if not isinstance(model, Segmenter) or not self._val:
             return {"score": 0.0, "n": 0.0}
         found = answers_of(model, self._val, self._config)
         dice, shows = found.dice[:, MIDDLE], found.shows
-        presence = 1 / (1 + np.exp(-found.presence))
-        scores = {
-            "score": float(dice[shows].mean() if shows.any() else dice.mean()),
-            "dice_lesion": float(dice[shows].mean()) if shows.any() else 0.0,
-            "found": float((presence[shows] >= 0.5).mean()) if shows.any() else 0.0,
-            "empty_correct": float((presence[~shows] < 0.5).mean()) if (~shows).any() else 1.0,
-            "n": float(len(self._val)),
-        }
+        mask_dice = float(dice[shows].mean() if shows.any() else dice.mean())
+        scores = {"score": mask_dice, "mask_dice": mask_dice, **_as_evaluated(found), "n": float(len(self._val))}
         if shows.any() and not shows.all() and np.isfinite(found.presence).all():
             scores["presence_auc"] = auc(found.presence, shows)
             scores["score"] = (1 - PRESENCE_SHARE) * scores["score"] + PRESENCE_SHARE * scores["presence_auc"]
@@ -234,6 +250,25 @@ class SegmentTask(Task[Batch]):
             "classes": list(self.model.config.classes),
             "prompted": self._prompted,
         }
+
+
+def _as_evaluated(found: Answers) -> dict[str, float]:
+    """Return what `usassist evaluate` calls by these names, before calibration: pixels and presence are cut at 0.5.
+
+    An answer without presence is an empty mask. Of cases that show something: their mean Dice, and the share of those
+    found with an IoU above 0.1; of the others the share left empty. What there is no case for is left out.
+    """
+    dice, shows = found.dice[:, MIDDLE], found.shows
+    there = found.presence >= 0  # logits
+    scores: dict[str, float] = {}
+    if shows.any():
+        answered = np.where(there, dice, 0.0)[shows]
+        scores["dice_lesion"] = float(answered.mean())
+        scores["lesion_found"] = float((answered / (2 - answered) > LESION_FOUND_IOU).mean())
+    if not shows.all():
+        # The Dice of an empty truth is 1 where nothing was drawn, else 0.
+        scores["empty_correct"] = float(np.where(there, dice, 1.0)[~shows].mean())
+    return scores
 
 
 class _FrozenTexts:

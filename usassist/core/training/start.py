@@ -14,7 +14,7 @@ import torch
 from usassist.core import paths
 from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.errors import TrainingError
-from usassist.core.models.base import fit_positions
+from usassist.core.models.base import find_named, fit_positions
 from usassist.core.models.build import Model, build_model
 from usassist.core.models.config import WEIGHTS_FILE, AdapterConfig, EncoderConfig, HeadConfig, ModelConfig
 from usassist.core.models.config import Task as ModelTask
@@ -66,7 +66,7 @@ def find_start(config: TrainConfig) -> Start:
             "The recipe names both start_from and encoder.base; start_from brings its towers along, so leave out one."
         )
     model = find_model(config.start_from) if config.start_from else None
-    base = find_model(config.encoder.base) if config.encoder.base else None
+    base = find_named(config.encoder.base) if config.encoder.base else None
     stands_on_base = base is not None or (model is not None and model.config is not None and model.config.encoder.base)
     if stands_on_base and config.trainable == "all":
         raise TrainingError(
@@ -147,6 +147,16 @@ def describe_model(
     )
 
 
+def say_adapter(description: ModelConfig, start: Start, *, trainable: str) -> str:
+    """Return what adapter a run has whose recipe does not say; a person may expect another one, or one at all."""
+    begin = "the recipe has no [adapter] section, and "
+    if description.adapter.kind == "none":
+        learns = "the towers learn as they are" if trainable == "all" else "the towers are frozen, only the head learns"
+        return f"No adapter: {begin}the model it goes on from has none; {learns}."
+    whose = "the default is" if start.model is None else "the model it goes on from has"
+    return f"Adapter: {begin}{whose} {_in_words(description.adapter)}."
+
+
 def _gone_on_from(given: _Part | None, before: _Part, *, section: str, name: str) -> _Part:
     """Return the part of the model that a run goes on from, with the recipe's dropout.
 
@@ -161,7 +171,8 @@ def _gone_on_from(given: _Part | None, before: _Part, *, section: str, name: str
             f"same in [{section}], or leave the section out to take what that model has; for another one do not start "
             f"from it (towers without adapters can be the encoder.base)."
         )
-    return dataclasses.replace(before, dropout=given.dropout)
+    chosen = {name: getattr(given, name) for name in ("dropout", "presence_dropout") if hasattr(given, name)}
+    return dataclasses.replace(before, **chosen)
 
 
 def _in_words(part: AdapterConfig | HeadConfig) -> str:

@@ -29,6 +29,10 @@ class Task(nn.Module, ABC, Generic[Batch]):
     model: nn.Module
     failed: list[str]
     """One reason for each example that could not be read and was left out."""
+    selected_by: str = "score"
+    """What of `validate` a person is told about the best: "score", or "loss" where the score is minus the loss."""
+    compares: bool = False
+    """Whether the loss compares the examples of a batch with each other."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()

@@ -48,7 +48,7 @@ def test_N8_a_model_that_invents_is_caught() -> None:
     refiner = _refiner(lambda _request: _chat("A malignant mass of 21 mm in the right breast"))
     (result,) = refined(["mass of 12 mm, left breast"], refiner)
     assert result.text == "mass of 12 mm, left breast"
-    assert {"lost number: 12 mm", "invented side: right", "invented class: malign"} <= set(result.problems)
+    assert {"lost number: 12 mm", "invented side: right", "invented class: malignant"} <= set(result.problems)
 
 
 def test_never_more_than_n_in_flight() -> None:

@@ -110,6 +110,8 @@ def test_a_file_that_would_lose_edits_is_not_written_over(tmp_path: Path, text: 
 
 
 def test_lines_come_back_as_they_were_written(tmp_path: Path) -> None:
-    entry = Entry.of(_pair("\u00e4.png", "Zyste \u2265 3 mm\u2028x"), Refined("Zyste"), "rules-1")
+    entry = Entry.of(
+        _pair("\u00e4.png", "Zyste \u2265 3 mm\u2028x"), Refined("Zyste"), "rules-1", path=tmp_path / "x.jsonl"
+    )
     write_entries(tmp_path / "x.jsonl", [entry])
     assert read_entries(tmp_path / "x.jsonl") == {"\u00e4.png": entry}

@@ -7,6 +7,9 @@ import pytest
 from usassist.core.captions import llm
 from usassist.core.cli.main import main
 from usassist.core.cli.output import Exit
+from usassist.core.errors import TrainingError
+from usassist.core.training.caption_lists import read_caption_list
+from usassist.core.training.config import ContrastConfig
 
 
 @pytest.fixture
@@ -178,6 +181,76 @@ def test_describe_writes_captions_without_class_words(tmp_path: Path, capsys: py
     out.unlink()
     assert main([*command, "--class-words", "--split", "test"]) == Exit.PARTLY
     assert [line["caption"].split(",")[0] for line in _lines(out)] == ["Breast ultrasound: malignant mass"]
+
+
+TABLE = "file,class,split,shape,margin,echogenicity,posterior_features,calcifications\n"
+
+
+def _described(folder: Path, out: Path, *, subfolder: str = "images") -> Path:
+    """Write a table of two images, and what `captions describe` makes of it."""
+    (folder / subfolder).mkdir(parents=True, exist_ok=True)
+    for name in ("a.png", "b.png"):
+        (folder / subfolder / name).touch()
+    rows = "a.png,benign,train,oval,circumscribed,hypoechoic,no,no\nb.png,malignant,train,irregular,,anechoic,no,no\n"
+    (folder / "labels.csv").write_text(TABLE + rows)
+    assert main(["captions", "describe", str(folder / "labels.csv"), "--out", str(out)]) == Exit.DONE
+    return out
+
+
+@pytest.mark.parametrize("captions", ["raw", "refined"])
+@pytest.mark.parametrize("subfolder", ["images", "."])
+def test_N7_what_describe_writes_is_trained_on_as_it_is_wherever_it_lies(
+    tmp_path: Path, captions: str, subfolder: str
+) -> None:
+    """From the table to the trainer's own reading of the list, with the review of it in between."""
+    out = _described(tmp_path / "data", tmp_path / "lists" / "train.jsonl", subfolder=subfolder)
+    images = [(tmp_path / "data" / subfolder / name).resolve() for name in ("a.png", "b.png")]
+    reviewed = tmp_path / "elsewhere" / "deep" / "train_reviewed.jsonl"
+    assert main(["captions", "refine", str(out), "--out", str(reviewed)]) == Exit.DONE
+    for path in (out, reviewed):
+        assert main(["captions", "check", str(path), "--text", "refined" if captions == "refined" else "caption"]) == 0
+        failed: list[str] = []
+        examples = read_caption_list(path, ContrastConfig(captions=captions), failed=failed)
+        assert [example.source.path.resolve() for example in examples] == images
+        assert all(example.caption for example in examples) and not failed
+    again = main(["captions", "refine", str(out), "--out", str(reviewed)])
+    assert again == Exit.DONE and [line["image"] for line in _lines(reviewed)] == ["a.png", "b.png"]
+
+
+def test_a_list_beside_its_images_names_no_folder_and_stays_portable(tmp_path: Path) -> None:
+    out = _described(tmp_path / "data", tmp_path / "data" / "train.jsonl")
+    assert all("image_folder" not in line for line in _lines(out))
+    assert main(["captions", "check", str(out)]) == Exit.DONE
+    (tmp_path / "data").rename(tmp_path / "moved")
+    assert main(["captions", "check", str(tmp_path / "moved" / "train.jsonl")]) == Exit.DONE
+
+
+def test_a_folder_that_is_gone_is_a_bad_line_and_images_wins_over_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = _described(tmp_path / "data", tmp_path / "train.jsonl")
+    (tmp_path / "data").rename(tmp_path / "moved")
+    capsys.readouterr()
+    assert main(["captions", "check", str(out)]) == Exit.NOTHING
+    assert capsys.readouterr().err.count("there is no folder of images") == 2
+    assert main(["captions", "check", str(out), "--images", str(tmp_path / "moved" / "images")]) == Exit.DONE
+    lines = [line | {"image": "../images/a.png"} for line in _lines(out)]
+    out.write_text("".join(json.dumps(line | {"image_folder": "moved/images"}) + "\n" for line in lines))
+    assert main(["captions", "check", str(out)]) == Exit.NOTHING
+    assert "leads out of the image folder" in capsys.readouterr().err
+
+
+def test_a_bad_line_is_said_once_to_whoever_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = _described(tmp_path / "data", tmp_path / "train.jsonl")
+    out.write_text(out.read_text() + '{"image": "gone.png", "caption": "an oval mass of the breast"}\n')
+    failed: list[str] = []
+    assert len(read_caption_list(out, ContrastConfig(), failed=failed)) == 2
+    assert failed == ["train.jsonl, line 3: there is no image 'gone.png' in the image folder"]
+    said = capsys.readouterr().err
+    assert "gone.png" not in said and "1 of 3 lines left out" in said
+    out.write_text('{"image": "gone.png", "caption": "an oval mass of the breast"}\n')
+    with pytest.raises(TrainingError, match=r"None of the 1 lines .* line 1: there is no image 'gone.png'"):
+        read_caption_list(out, ContrastConfig())
 
 
 @pytest.mark.parametrize("wrong", [("--price-in", "x"), ("--timeout", "0"), ("--in-flight", "99"), ("--out", "x.csv")])

@@ -130,15 +130,52 @@ def test_a_temperature_is_fitted_on_val_only(
     assert "flatter" in capsys.readouterr().err
 
 
-def test_N10_retrieval_is_part_of_the_report(dataset: Path, tiny_towers: Path, tmp_path: Path) -> None:
+def test_N10_retrieval_is_part_of_the_report(
+    dataset: Path, tiny_towers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     report = evaluate(dataset, tiny_towers, tmp_path / "out", "--retrieval")
     found = report["retrieval"]
     assert set(found) == {"image_to_text", "text_to_image", "rsum"}
     assert found["image_to_text"]["n"] == 12
     assert found["text_to_image"]["n"] == 4
+    assert (found["image_to_text"]["candidates"], found["text_to_image"]["candidates"]) == (4, 12)
+    assert found["image_to_text"]["chance"] == {"r1": 0.25, "r5": 1.0, "r10": 1.0}
+    said = capsys.readouterr().out
+    assert "image to text R@1 " in said and "(chance 0.2500)" in said and "n 12 among 4" in said
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "<th>Candidates</th>" in page and "chance 0.250" in page
     assert 0 <= found["image_to_text"]["r1"] <= found["image_to_text"]["r5"] == found["image_to_text"]["r10"] == 1
     assert report["classification"] is None
     assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_images_of_a_class_that_was_not_asked_for_are_counted(
+    dataset: Path, tiny_towers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = dataset / "labels.csv"
+    labels.write_text(
+        labels.read_text(encoding="utf-8").replace("i24.png,bright", "i24.png,odd").replace("i25.png,dark", "i25.png,"),
+        encoding="utf-8",
+    )
+    report = evaluate(dataset, tiny_towers, tmp_path / "out", "--classes", *CLASSES)
+    assert report["class_judge"]["left_out"] == {"n": 2, "by_class": {"odd": 1, "": 1}}
+    sentence = "2 images left out, whose class was not asked for: 1 odd, 1 without a class."
+    assert sentence in capsys.readouterr().out
+    assert sentence in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    report = evaluate(dataset, tiny_towers, tmp_path / "one", "--classes", "dark=a dark mass", "moon=a bright mass")
+    assert (report["classification"], report["class_judge"]["left_out"]["n"]) == (None, 7)
+    assert "nothing to tell apart" in capsys.readouterr().err
+    assert "7 images left out" in (tmp_path / "one" / "report.html").read_text(encoding="utf-8")
+
+
+def test_classes_of_which_there_is_no_image_are_an_error(
+    dataset: Path, tiny_towers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", "--data", str(dataset), "--model", str(tiny_towers), "--out", str(tmp_path / "out")]
+    assert main([*words, "--split", "test", "--classes", "benign=a round mass", "malignant=a long mass"]) == 1
+    said = capsys.readouterr().err
+    assert "expected benign, malignant; found bright (6), dark (6)" in said
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import pytest
 
 from usassist.core import paths
 from usassist.core.cli import train, trial_scores, trials
+from usassist.core.data.dataset import load
+from usassist.core.data.divide import NearDuplicates, divide
 from usassist.core.errors import ModelError, TrainingError
 from usassist.core.evaluation.stored import Line, StoredReport
 from usassist.core.geometry.cv import cv2
@@ -217,6 +219,28 @@ def test_folds_score_every_image_once(call: Callable[..., int], trainings: Train
     assert call("--folds", "4", "--test-data", str(tmp_path / "discs")) == 2
 
 
+def test_P_N10_folds_are_scored_as_they_are_trained_near_duplicates_together(
+    call: Callable[..., int], discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for twin in range(0, 24, 2):
+        grey = cv2.imread(str(discs / "images" / f"i{twin:02d}.png"), cv2.IMREAD_GRAYSCALE)
+        again = np.clip(grey * 0.8 + 9, 0, 255).astype(np.uint8)
+        cv2.imwrite(str(discs / "images" / f"i{twin + 1:02d}.png"), again)
+    examples, pairs = load(discs), [(n, n + 1) for n in range(0, 24, 2)]
+    for looks in (True, False):
+        (images,), _ = trial_scores.images_to_score([discs], [], split="test", folds=4, near_duplicates=looks)
+        part = {example.key: index for index, part in enumerate(images.parts) for example in part}
+        assert all(part[examples[a].key] == part[examples[b].key] for a, b in pairs) == looks
+        for index, scored in enumerate(images.parts):
+            how: NearDuplicates = "join" if looks else "off"
+            divided = divide(examples, near_duplicates=how, folds=4, index=index, seed=trials.FOLD_SEED)
+            assert [e.key for e in scored] == [e.key for e in divided.examples if e.split == "test"]
+    recipe(tmp_path, "good", split='{ near_duplicates = "off" }')
+    assert call("--seeds", "1", "--folds", "4") == 1
+    assert "make them agree" in capsys.readouterr().err
+    assert call("--seeds", "1", "--folds", "4", "--set", "split.near_duplicates=off") == 0
+
+
 def test_what_is_finished_is_kept(call: Callable[..., int], trainings: Trainings, tmp_path: Path) -> None:
     assert call("--seeds", "2") == 0
     before = document(tmp_path / "out")
@@ -225,6 +249,51 @@ def test_what_is_finished_is_kept(call: Callable[..., int], trainings: Trainings
     assert call("--seeds", "2") == 0
     assert len(trainings.started) == 6
     assert document(tmp_path / "out") == before
+
+
+def test_another_question_in_the_same_folder_loses_no_table(
+    call: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert call("--seeds", "2") == 0
+    plain = {kind: (out / f"comparison.{kind}").read_bytes() for kind in ("html", "csv", "json")}
+    assert call("--seeds", "2") == 0
+    assert not list(out.glob("comparison-*")), "the same question again is the same comparison"
+    assert call("--seeds", "2", "--ratios", "0.05", "0.5") == 0
+    assert "it is kept as comparison-1.html" in capsys.readouterr().err
+    assert {kind: (out / f"comparison-1.{kind}").read_bytes() for kind in plain} == plain
+    assert [row["ratio"] for row in document(out)["rows"]] == [0.05, 0.5] * 2
+    assert call("--seeds", "1") == 0
+    assert call("--seeds", "2") == 0
+    names = ["comparison"] + [f"comparison-{number}" for number in (1, 2, 3)]
+    assert [json.loads((out / f"{name}.json").read_text())["asked"]["seeds"] for name in names] == [2, 2, 2, 1]
+    assert call("--seeds", "1") == 0
+    assert len(list(out.glob("comparison*.json"))) == 4, "an older table of the same question makes room"
+
+
+def test_a_changed_recipe_that_cannot_go_on_keeps_the_table_that_was_there(
+    call: Callable[..., int], tmp_path: Path
+) -> None:
+    assert call("--seeds", "1") == 0
+    before = (tmp_path / "out" / "comparison.csv").read_bytes()
+    for name in ("good", "base"):
+        recipe(tmp_path, name, epochs="7")
+    assert call("--seeds", "1") == 1
+    assert (tmp_path / "out" / "comparison-1.csv").read_bytes() == before
+
+
+def test_a_comparison_of_unknown_question_is_kept_too(call: Callable[..., int], tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "comparison.json").write_text("{broken")
+    assert call("--seeds", "1") == 0
+    assert (tmp_path / "out" / "comparison-1.json").read_text() == "{broken"
+
+
+def test_the_page_names_the_device_that_was_used(call: Callable[..., int], tmp_path: Path) -> None:
+    from usassist.core.models.device import resolve
+
+    assert call("--seeds", "1", "--device", "auto") == 0
+    assert document(tmp_path / "out")["device"] == str(resolve("auto")) != "auto"
 
 
 def test_an_interrupt_stops_and_the_same_command_goes_on(

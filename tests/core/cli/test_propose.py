@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from usassist.core.cli.main import main
-from usassist.core.domain import Prompt
+from usassist.core.domain import Frame, Prompt, Proposal
 from usassist.core.geometry.cv import cv2
 from usassist.core.proposers import specs
 
@@ -202,7 +202,7 @@ def test_ctrl_c_in_a_terminal_leaves_whole_files(tmp_path: Path, sample_dir: Pat
     ]
     child = subprocess.Popen([*command, "--engine", "classical"], stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 60
-    while not (out / "breast_cine_0001.png").exists() and time.monotonic() < end and child.poll() is None:
+    while not (out / "breast_cine_0002.png").exists() and time.monotonic() < end and child.poll() is None:
         time.sleep(0.01)
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=60)
@@ -236,8 +236,32 @@ def test_P2_support_images_reach_the_engine_with_their_masks(tmp_path: Path, squ
         folder = _support(tmp_path / "support")
         status, document = propose(tmp_path / "out", picture(tmp_path / "a.png"), options=("--support", str(folder)))
     assert status == 0 and document["support"] == 2
-    (prompt,) = square.asked
+    prompt, first = square.asked
+    assert prompt == first
     assert [(frame.shape, int(mask.to_array().sum())) for frame, mask in prompt.support] == [((12, 20), 36)] * 2
+
+
+def test_P2_what_encoding_the_support_takes_is_in_no_frames_seconds(
+    tmp_path: Path, square: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that only the engine moves: 5 s for the first answer to support images, 0.25 s for every answer."""
+    clock, keys = [0.0], []
+    answer = square.propose
+
+    def slow(frame: Frame, prompt: Prompt) -> tuple[Proposal, ...]:
+        clock[0] += 0.25 if square.asked else 5.25
+        keys.append(frame.ref.key)
+        return tuple(answer(frame, prompt))
+
+    square.propose = slow
+    square.spec = dataclasses.replace(square.spec, prompts=frozenset({"support"}))
+    known = {**specs(), "square": square.spec}
+    monkeypatch.setattr("usassist.core.proposers.specs", lambda: known)
+    monkeypatch.setattr("usassist.core.cli.propose.time.perf_counter", lambda: clock[0])
+    folder = _support(tmp_path / "support")
+    _, document = propose(tmp_path / "out", folder / "images", options=("--support", str(folder)))
+    assert [item["seconds"] for item in document["items"]] == [0.25, 0.25]
+    assert keys[0] not in keys[1:], "an input that is a support image as well is encoded like any other"
 
 
 @pytest.mark.usefixtures("square")

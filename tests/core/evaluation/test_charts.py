@@ -1,5 +1,6 @@
 """Figures of the report."""
 
+import itertools
 import re
 import xml.etree.ElementTree as ET
 
@@ -50,6 +51,18 @@ def test_a_cumulative_curve_falls_from_everything_to_what_is_perfect() -> None:
     assert any(value == pytest.approx(0.75, abs=1e-3) for value in reached)
 
 
+def test_a_cumulative_curve_is_made_of_steps_that_fall_behind_each_value() -> None:
+    (line,) = points(cumulative([0.25, 0.5, 0.5, 0.75], caption="Dice", axis="share"))
+    for (x, y), (other_x, other_y) in itertools.pairwise(line):
+        assert x == other_x or y == other_y, "a line between two values would claim images that there are none of"
+    places = [round((x - 46) / 420, 2) for x, _ in line]
+    shares_there = [round((226 - y) / 214, 2) for _, y in line]
+    assert list(zip(places, shares_there, strict=True)) == [
+        (0, 1), (0.25, 1), (0.25, 0.75), (0.5, 0.75), (0.5, 0.25), (0.75, 0.25), (0.75, 0), (1, 0),
+    ]  # fmt: skip
+    assert points(cumulative([], caption="Dice", axis="share"))
+
+
 def test_lines_stay_inside_their_frame_and_say_what_they_are() -> None:
     curve = Curve("<a>", [0.0, 0.5, 2.0], [0.0, 3.0, 1.0], low=[0, 0, 0], high=[1, 1, 1], dots=True)
     svg = lines([curve], x=shares("x"), y=shares("y & z"), label="<&>", diagonal=True)
@@ -86,6 +99,8 @@ def test_axes_end_on_round_numbers_and_have_a_place_for_every_value() -> None:
     assert linear([0.13, 0.87]).ticks == (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     assert linear([5.0]).low < 5.0 < linear([5.0]).high
     assert linear([]).share(0.5) == 0.5
+    assert [linear([0.0, float(last)], whole=True).ticks for last in (1, 3)] == [(0.0, 1.0), (0.0, 1.0, 2.0, 3.0)]
+    assert linear([0.0, 30.0], whole=True).ticks == linear([0.0, 30.0]).ticks
     axis = logarithmic([1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0])
     assert axis.ticks == (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
     assert axis.share(10.0) == pytest.approx(0.5)

@@ -93,6 +93,21 @@ def test_N15_the_learning_curve_is_drawn_over_a_logarithmic_axis() -> None:
     assert middle - first == pytest.approx(last - middle, abs=0.2), "1, 10 and 100 % are equally far apart"
 
 
+def test_epochs_are_counted_in_whole_numbers() -> None:
+    found = rows()
+    short = [
+        replace(
+            row,
+            candidate=replace(row.candidate, runs=tuple(replace(r, epochs=r.epochs[:2]) for r in row.candidate.runs)),
+        )
+        for row in found
+    ]
+    page = comparison_page(short, FACTS)
+    chart = page[page.index("While they trained") :]
+    ticks = re.findall(r'y="243" text-anchor="middle">([^<]*)<', chart)
+    assert ticks == ["0", "1", "2"] * 2
+
+
 def test_a_row_has_a_cell_for_every_heading() -> None:
     (first, second) = rows()
     assert len(row_cells(first)) == len(HEADER)

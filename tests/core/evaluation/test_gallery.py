@@ -63,6 +63,27 @@ def test_nothing_found_where_nothing_is_is_not_shown_as_best() -> None:
     assert gallery.shown() == ()
 
 
+def test_what_is_perfect_or_good_among_others_is_no_worst_case() -> None:
+    gallery = Gallery(best_count=2)
+    for index, width in enumerate((40, 40, 39, 38, 37)):
+        one = case(index, width=width)
+        gallery.offer(one, score_case(one))
+    ranks = {one.score.input: one.rank for one in gallery.shown()}
+    assert [name for name, rank in ranks.items() if rank == "worst"] == ["4.png", "3.png"]
+    assert [name for name, rank in ranks.items() if rank == "best"] == ["0.png", "1.png"]
+    perfect = Gallery()
+    perfect.offer(case(0, width=40), score_case(case(0, width=40)))
+    assert [one.rank for one in perfect.shown()] == ["best"]
+
+
+def test_what_failed_is_shown_however_many_failed() -> None:
+    gallery = Gallery()
+    for index, width in enumerate((40, 5, 4, 3)):
+        one = case(index, width=width)
+        gallery.offer(one, score_case(one))
+    assert [one.score.input for one in gallery.shown() if one.rank == "worst"] == ["3.png", "2.png", "1.png"]
+
+
 def test_a_picture_shows_both_outlines() -> None:
     one = case(0, width=30)
     picture = cv2.imdecode(np.frombuffer(draw_case(one), dtype=np.uint8), cv2.IMREAD_COLOR_RGB).astype(int)

@@ -147,7 +147,7 @@ def test_the_page_is_whole_and_needs_nothing_from_elsewhere() -> None:
     assert reader.elsewhere == []
     assert "script" not in reader.tags
     assert "svg" in reader.tags
-    assert reader.tags.count("img") == len(evaluation.shown) == 20
+    assert reader.tags.count("img") == len(evaluation.shown) == 18
     assert not re.search(r"url\(|@import|http", page)
     assert "prefers-color-scheme: dark" in page
 

@@ -81,3 +81,18 @@ def test_too_many_prompts_are_refused() -> None:
 
 def test_the_examples_are_true() -> None:
     assert doctest.testmod(zero_shot).failed == 0
+
+
+@pytest.mark.parametrize("temperature", [0.01, 1.0, 100.0])
+def test_steep_logits_raise_no_warning_at_any_temperature(temperature: float) -> None:
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        found = class_probabilities([[1e6, -1e6, 0.0], [1e300, -1e300, 0.0]], temperature=temperature)
+    assert found.tolist() == [[1.0, 0.0, 0.0]] * 2
+
+
+@pytest.mark.parametrize("broken", [np.inf, np.nan])
+def test_logits_that_are_no_numbers_are_a_sentence_and_no_warning(broken: float) -> None:
+    with np.errstate(all="raise"), pytest.raises(UsassistError, match="out of range"):
+        class_probabilities([0.0, broken])
+    with pytest.raises(UsassistError, match="above 0"):
+        class_probabilities([0.0, 1.0], temperature=0.0)

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
 from usassist.core.captions.measures import measures
-from usassist.core.captions.negations import negated
+from usassist.core.captions.negations import negated, stem
 from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.captions.wording import any_of, plain
 
@@ -26,10 +26,19 @@ _FINDING_STEM = re.compile(r"\b(calcification|shadowing|enhancement)s?\b")
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One claim in a form that does not depend on how it is written: lengths in mm, sides and terms in full."""
+    """One claim in a form that does not depend on how it is written: lengths in mm, sides and terms in full.
+
+    `value` may be a stem, which is what claims are compared by; `words` is the claim as a person reads it.
+    """
 
     kind: Kind
     value: str
+    said: str = field(default="", compare=False)
+
+    @property
+    def words(self) -> str:
+        """Return the claim in words of the text."""
+        return self.said or self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +73,8 @@ def check(raw: str, refined: str) -> tuple[Lost | Invented, ...]:
     """
     before, after = facts(raw), facts(refined)
     had, has = set(before), set(after)
-    lost = [Lost(fact.kind, fact.value) for fact in before if fact not in has and fact.kind != "term"]
-    invented = [Invented(fact.kind, fact.value) for fact in after if fact not in had]
+    lost = [Lost(fact.kind, fact.words) for fact in before if fact not in has and fact.kind != "term"]
+    invented = [Invented(fact.kind, fact.words) for fact in after if fact not in had]
     if not lost and not invented:
         told, kept = _order(before), _order(after)
         if told != kept:
@@ -93,11 +102,11 @@ def _found(text: str) -> Iterator[tuple[int, Fact]]:
     for match in _SIDE.finditer(text):
         yield match.start(), Fact("side", "bilateral" if match[1] == "both" else match[1])
     for place, value in negated(text):
-        yield place, Fact("negation", f"no {value}")
+        yield place, Fact("negation", f"no {stem(value)}", f"no {value}")
     for match in _class_words().finditer(text):
-        yield match.start(), Fact("class", match[1])
+        yield match.start(), Fact("class", match[1], match[0])
     for match in _UNSURE.finditer(text):
-        yield match.start(), Fact("certainty", "uncertain")
+        yield match.start(), Fact("certainty", "uncertain", match[0])
     for pattern in (_terms(), _FINDING_STEM):
         for match in pattern.finditer(text):
             yield match.start(), Fact("term", match[1])
@@ -130,7 +139,7 @@ def _blanked(text: str, pattern: re.Pattern[str]) -> str:
 @cache
 def _class_words() -> re.Pattern[str]:
     words = load_vocabulary().class_words
-    return re.compile(rf"\b({any_of((*words['benign'], *words['malignant'], *words['normal'], 'abnormal'))})")
+    return re.compile(rf"\b({any_of((*words['benign'], *words['malignant'], *words['normal'], 'abnormal'))})\w*")
 
 
 @cache

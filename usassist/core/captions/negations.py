@@ -26,9 +26,10 @@ _WORD = re.compile(r"[a-zµ][\w'-]*")
 
 
 def negated(text: str) -> Iterator[tuple[int, str]]:
-    """Yield (place, word) for everything that a text in lower case denies; the word is the stem of the denied head.
+    """Yield (place, word) for everything that a text in lower case denies; the word is the denied head as it stands.
 
-    "no posterior shadowing or calcifications" yields shadow and calcification. "without shadowing", "shadowing: no",
+    "no posterior shadowing or calcifications" yields shadowing and calcifications; whether two texts deny the same is a
+    question of the words' `stem`. "without shadowing", "shadowing: no",
     "shadowing absent" and "shadowing is not seen" deny the same; so does "not" what follows it: "not circumscribed".
     """
     text = _with_lists_closed(_POSTFIX.sub(" ", text))
@@ -58,7 +59,7 @@ def _clauses(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _heads(phrase: str) -> list[str]:
-    """Return the stem of the head of each alternative in a phrase: its last word before a preposition."""
+    """Return the head of each alternative in a phrase: its last word before a preposition."""
     heads = []
     for part in _OR.split(phrase):
         words = _WORD.findall(part)
@@ -67,7 +68,7 @@ def _heads(phrase: str) -> list[str]:
         cut = next((index for index, word in enumerate(words) if _IS_PREPOSITION(word)), len(words))
         content = [word for word in words[:cut] if not _IS_FILLER(word)]
         if content:
-            heads.append(stem(content[-1]))
+            heads.append(content[-1])
     return heads
 
 

@@ -22,7 +22,8 @@ SHORTEST_CLEAN = 21
 class Pair:
     """One image with its caption as found and as refined ("" where it was not), from the line `line` (from 1).
 
-    `name` is what the file calls the image; `text` is what training reads, on one line: the caption or the refined one.
+    `name` is what the file calls the image, inside `folder`; `text` is what training reads, on one line: the caption or
+    the refined one.
     """
 
     image: Path
@@ -31,6 +32,7 @@ class Pair:
     line: int
     name: str = ""
     text: str = ""
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +56,16 @@ def read_pairs(
 ) -> Pairs:
     """Read JSONL (`image`, `caption`, `refined`) or CSV (`filename`, `Caption`, perhaps `refined`).
 
-    Images are relative to `images`, by default the folder `images` beside the file, else the file's own. `text` chooses
+    Images are relative to `images`, by default a line's own `image_folder` (JSONL, relative to the file), else the
+    folder `images` beside the file, else the file's own. `text` chooses
     what is trained on, and must not be empty. `clean` strips odd characters from the texts and leaves out what then has
     20 characters or fewer, as NextGen-UIA does with its CSV files. `look` says whether the image files have to be
     there. A bad line is a problem with its number, the rest is read; the first of two lines about an image stays.
     Raises TrainingError where the file cannot be read at all, or holds no such texts.
     """
-    root = images if images is not None else _image_folder(path)
-    reading = _Reading(_Folder(root) if look else None, root, text, clean=clean)
+    root = images if images is not None else image_folder(path)
+    own = path.parent if images is None else None
+    reading = _Reading(_Folder(root) if look else None, root, text, clean=clean, relative_to=own)
     items: list[Pair] = []
     problems: list[Problem] = []
     try:
@@ -93,7 +97,18 @@ def _is_plain(character: str) -> bool:
     return category[0] in "LMNPZ" or category in {"Sm", "Sc"}
 
 
-def _image_folder(path: Path) -> Path:
+def noted_folder(pair: Pair, path: Path) -> str:
+    """Return the `image_folder` that a line about a pair needs in the file `path`; "" where its image is found without.
+
+    Nothing is noted either where the image is not there, so that whoever has it says where.
+    """
+    if pair.folder is None or not pair.image.is_file() or pair.folder.resolve() == image_folder(path).resolve():
+        return ""
+    return str(pair.folder.resolve())
+
+
+def image_folder(path: Path) -> Path:
+    """Return the folder that a list's images are in unless it says another: `images` beside it, else its own."""
     beside = path.parent / "images"
     return beside if beside.is_dir() else path.parent
 
@@ -110,9 +125,13 @@ def _rows(path: Path, table: Table, text: Text) -> Iterator[Row]:
 class _Reading:
     """What the rows before tell about the next one."""
 
-    def __init__(self, folder: "_Folder | None", root: Path, text: Text, *, clean: bool) -> None:
-        self._folder = folder
+    def __init__(
+        self, folder: "_Folder | None", root: Path, text: Text, *, clean: bool, relative_to: Path | None
+    ) -> None:
+        self._look = folder is not None
         self._root = root
+        self._relative_to = relative_to
+        self._folders: dict[Path, _Folder | None] = {root: folder}
         self._text: Text = text
         self._clean = clean
         self._lines: dict[str, int] = {}
@@ -123,7 +142,8 @@ class _Reading:
             return Problem(row.line, row.fault)
         name = row.values.get("image", "").strip()
         relative = _relative(name)
-        reason = _name_fault(name, relative) or (self._folder.fault(relative) if self._folder else "")
+        root = self._root_of(row)
+        reason = _name_fault(name, relative) or self._image_fault(root, relative)
         texts = {key: self._cleaned(row.values.get(key, "")) for key in ("caption", "refined")}
         reason = reason or self._text_fault(texts)
         if reason:
@@ -132,13 +152,31 @@ class _Reading:
         if first != row.line:
             return Problem(row.line, f"the image {_shown(name)} is on line {first} already; keep one caption for it")
         return Pair(
-            self._root / relative,
+            root / relative,
             texts["caption"],
             texts["refined"],
             row.line,
             name=relative,
             text=_one_line(texts[self._text]),
+            folder=root,
         )
+
+    def _root_of(self, row: Row) -> Path:
+        """Return the folder that a row's image is in: its own where it names one and nobody said another."""
+        own = row.values.get("image_folder", "").strip()
+        return self._relative_to / own if own and self._relative_to is not None else self._root
+
+    def _image_fault(self, root: Path, relative: str) -> str:
+        """Return why an image cannot be used, "" where it can or where nobody looks."""
+        if not self._look:
+            return ""
+        if root not in self._folders:
+            try:
+                self._folders[root] = _Folder(root)
+            except (TrainingError, OSError, ValueError, RuntimeError):  # not there, or a name no folder can have
+                self._folders[root] = None
+        folder = self._folders[root]
+        return f"there is no folder of images {_shown(str(root))}" if folder is None else folder.fault(relative)
 
     def _cleaned(self, text: str) -> str:
         return stripped(text) if self._clean else text.strip()

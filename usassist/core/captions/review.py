@@ -4,24 +4,26 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from usassist.core.captions.facts import check
-from usassist.core.captions.pairs import Pair, Problem
+from usassist.core.captions.pairs import Pair, Problem, noted_folder
 from usassist.core.captions.refine import Refined, Refiner, refined
 from usassist.core.captions.rows import MOST_BYTES
 from usassist.core.errors import ExchangeError
 from usassist.core.project import atomic
 
 _SAVED_EVERY = 30.0
+_TEXTS = ("image", "image_folder", "caption", "refined")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One line: an image's caption, its refined form, what was wrong with it, which refiner wrote it, and who last.
 
+    `image_folder` is the folder the image is in, "" where the list is read from beside it.
     `edited` is True once a person changed the line, which shows in `written`, the hash of what the refiner wrote.
     """
 
@@ -32,10 +34,11 @@ class Entry:
     refiner: str = ""
     edited: bool = False
     written: str = ""
+    image_folder: str = ""
 
     @classmethod
-    def of(cls, pair: Pair, result: Refined, refiner: str) -> "Entry":
-        """Return the line for a result; one without an answer has no refiner, so that the next run asks again."""
+    def of(cls, pair: Pair, result: Refined, refiner: str, *, path: Path) -> "Entry":
+        """Return the line for a result in the file `path`; without an answer no refiner, so the next run asks again."""
         return cls(
             pair.name,
             pair.caption,
@@ -43,6 +46,7 @@ class Entry:
             result.problems,
             refiner if result.done else "",
             written=_hash(pair.caption, result.text),
+            image_folder=noted_folder(pair, path),
         )
 
     def stands(self, pair: Pair, refiner: str) -> bool:
@@ -51,9 +55,11 @@ class Entry:
 
     def to_json(self) -> str:
         """Return the line."""
+        folder = {"image_folder": self.image_folder} if self.image_folder else {}
         return json.dumps(
             {
                 "image": self.image,
+                **folder,
                 "caption": self.caption,
                 "refined": self.refined,
                 "problems": list(self.problems),
@@ -138,7 +144,7 @@ class Review:
         entry = self._earlier.get(pair.name)
         if entry is None or not entry.stands(pair, self._refiner.name):
             return False
-        self._entries[pair.name] = entry
+        self._entries[pair.name] = replace(entry, image_folder=noted_folder(pair, self._path) or entry.image_folder)
         self.kept += 1
         self.edited += entry.edited
         if entry.edited and entry.caption != pair.caption:
@@ -148,7 +154,7 @@ class Review:
         return True
 
     def _take(self, pair: Pair, result: Refined) -> None:
-        self._entries[pair.name] = Entry.of(pair, result, self._refiner.name)
+        self._entries[pair.name] = Entry.of(pair, result, self._refiner.name, path=self._path)
         if result.problems:
             self.problems.append(Problem(pair.line, f"the caption stays as it was: {'; '.join(result.problems)}"))
         else:
@@ -176,13 +182,13 @@ def _entry(line: str, *, where: str) -> Entry:
     else:
         found = raw.get("problems")
         problems = tuple(str(problem) for problem in found) if isinstance(found, list) else ()
-    return Entry(image, caption, refined, problems, texts["refiner"], edited, texts["written"])
+    return Entry(image, caption, refined, problems, texts["refiner"], edited, texts["written"], texts["image_folder"])
 
 
 def _texts(raw: Any) -> dict[str, str] | None:
     if not isinstance(raw, Mapping):
         return None
-    texts = {name: raw.get(name, "") for name in ("image", "caption", "refined", "refiner", "written")}
+    texts = {name: raw.get(name, "") for name in (*_TEXTS, "refiner", "written")}
     return texts if all(isinstance(text, str) for text in texts.values()) else None
 
 

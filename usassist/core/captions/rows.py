@@ -12,12 +12,16 @@ from usassist.core.errors import TrainingError
 MOST_BYTES = 2**30
 _LONGEST_LINE = 2**20
 _COLUMNS = {"image": ("image", "filename", "file"), "caption": ("caption",), "refined": ("refined",)}
+_IN_JSON = _COLUMNS | {"image_folder": ("image_folder",)}
 _BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: the number of its first line from 1, what it holds under `image`, `caption`, `refined`, or its fault."""
+    """One row: the number of its first line from 1, what it holds under `image`, `caption`, `refined`, or its fault.
+
+    A line of JSON may also hold `image_folder`, the folder that its image is in.
+    """
 
     line: int
     values: Mapping[str, str]
@@ -112,7 +116,7 @@ def _by_column(raw: dict[str, Any]) -> dict[str, Any]:
     """Return the values by our names; null counts as absent. A key as we write it wins over one in another case."""
     lower = {key.strip().lower(): value for key, value in raw.items()} | raw
     found = {
-        name: next((lower[key] for key in keys if lower.get(key) is not None), None) for name, keys in _COLUMNS.items()
+        name: next((lower[key] for key in keys if lower.get(key) is not None), None) for name, keys in _IN_JSON.items()
     }
     return {name: value for name, value in found.items() if value is not None}
 

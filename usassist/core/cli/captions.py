@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from usassist.core.captions.facts import check
-from usassist.core.captions.pairs import Pair, Pairs, read_pairs
-from usassist.core.captions.refine import Refiner
+from usassist.core.captions.pairs import Pair, Pairs, image_folder, read_pairs
+from usassist.core.captions.refine import Refined, Refiner
 from usassist.core.captions.review import Entry, Review, read_entries, write_entries
 from usassist.core.captions.rows import is_table
 from usassist.core.cli.inputs import Failure
@@ -148,16 +148,21 @@ def _describe(arguments: argparse.Namespace) -> int:
         return Exit.USAGE
     found = read_descriptions(arguments.file)
     chosen = [item for item in found.items if arguments.split in (None, item.split)]
-    texts = [sentence(item, class_words=arguments.class_words, seed=arguments.seed) for item in chosen]
+    folder, entries = image_folder(arguments.file), []
+    for item in chosen:
+        text = sentence(item, class_words=arguments.class_words, seed=arguments.seed)
+        pair = Pair(folder / item.image, text, "", item.line, name=item.image, text=text, folder=folder)
+        # The sentence is in the lexicons' terms already: whoever trains on refined captions finds it too.
+        entries.append(Entry.of(pair, Refined(text), "describe", path=arguments.out))
     atomic.make_folder(arguments.out.parent, error=ExchangeError)
-    write_entries(arguments.out, [Entry(item.image, text, "") for item, text in zip(chosen, texts, strict=True)])
+    write_entries(arguments.out, entries)
     failed = [(f"line {problem.line}", problem.reason) for problem in found.problems]
     if arguments.json:
-        print_json({"out": str(arguments.out), "captions": len(texts), "problems": _listed(failed)})
+        print_json({"out": str(arguments.out), "captions": len(entries), "problems": _listed(failed)})
     else:
-        print(f"{count(len(texts), 'caption')}, {count(len(failed), 'problem')}: {arguments.out}")
+        print(f"{count(len(entries), 'caption')}, {count(len(failed), 'problem')}: {arguments.out}")
     report_failures(failed)
-    return status(done=len(texts), failed=len(failed))
+    return status(done=len(entries), failed=len(failed))
 
 
 def _wrong_usage(arguments: argparse.Namespace) -> str:

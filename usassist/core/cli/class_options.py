@@ -88,6 +88,8 @@ def asked_judge(arguments: argparse.Namespace, built: Engine, *, label_id: str) 
             f"that compares images with texts."
         )
     by = arguments.classify_by
+    if by != "similarity" and task == "segment" and not built.follows_text:
+        raise UsassistError(_deaf(built))
     if by == "presence" and task == "embed":
         raise UsassistError(
             f"The model {built.model} has no head that could find a prompt; use --classify-by similarity."
@@ -95,3 +97,16 @@ def asked_judge(arguments: argparse.Namespace, built: Engine, *, label_id: str) 
     if by == "auto":
         by = "similarity" if task == "embed" else DEFAULT_METHOD if has_towers(built.proposer) else "presence"
     return prompt_judge(built.proposer, PromptSet.of(prompts), by=by, label_id=label_id)
+
+
+def _deaf(built: Engine) -> str:
+    """Say that the masks are the same whatever is asked, and what there is to do instead."""
+    if built.config is None:
+        return (
+            f"The engine {built.name} follows no text, so it tells no classes apart: leave out --classes, --ensemble."
+        )
+    why = f"its head {built.config.head.kind!r}" if len(built.config.classes) < 2 else "a model of several objects"
+    return (
+        f"The model {built.model} follows no text ({why} finds the same whatever is asked): leave out --classes and "
+        f"--ensemble. If its towers were trained on texts, --classify-by similarity compares images and prompts."
+    )

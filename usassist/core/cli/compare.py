@@ -1,12 +1,13 @@
 """`usassist-train compare RECIPE ... --data DATASET`: several recipes and seeds, one table."""
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from usassist.core.cli.arguments import device_name, out_folder
 from usassist.core.cli.inputs import Failure
@@ -16,7 +17,7 @@ from usassist.core.errors import UsassistError
 if TYPE_CHECKING:
     from usassist.core.cli.trial_scores import Images
     from usassist.core.cli.trials import Trial
-    from usassist.core.evaluation.comparison import Candidate, Row
+    from usassist.core.evaluation.comparison import Candidate, ComparisonFacts, Row
     from usassist.core.evaluation.stored import StoredReport
     from usassist.core.training.loop import EpochReport
 
@@ -98,15 +99,23 @@ def run(arguments: argparse.Namespace) -> int:
         complain("--folds scores every image of --data once; leave out --test-data.")
         return Exit.USAGE
     from usassist.core.cli.trial_scores import images_to_score
-    from usassist.core.cli.trials import plan
+    from usassist.core.cli.trials import look_for_near_duplicates, plan
     from usassist.core.evaluation.comparison import ComparisonFacts, Setting, compare
     from usassist.core.evaluation.comparison_report import comparison_document, write_comparison
+    from usassist.core.models.device import resolve
 
     out = arguments.out or Path("runs") / f"compare-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     settings = [Setting(ratio=ratio) for ratio in arguments.ratios] + [Setting(shots=k) for k in arguments.shots]
     recipes = _in_order(arguments.recipes, arguments.against)
+    device = str(resolve(arguments.device))
     trials = plan(recipes, settings or [Setting()], seeds=arguments.seeds, out=out, folds=arguments.folds)
-    asked, mark = images_to_score(arguments.data, arguments.test_data, split=arguments.split, folds=arguments.folds)
+    asked, mark = images_to_score(
+        arguments.data,
+        arguments.test_data,
+        split=arguments.split,
+        folds=arguments.folds,
+        near_duplicates=look_for_near_duplicates(recipes, arguments.overrides),
+    )
     failed: list[Failure] = []
     trained = _train_all(trials, arguments, mark, failed)
     candidates = _evaluate_all(trained, asked, arguments, failed)
@@ -115,20 +124,39 @@ def run(arguments: argparse.Namespace) -> int:
         tuple(path.resolve().name for path in arguments.data),
         arguments.split,
         tuple(arguments.overrides),
-        arguments.device,
+        device,
         tuple(failed),
         tuple(images.warning for images in asked if images.warning),
+        _question(arguments, recipes, mark),
     )
-    write_comparison(out, rows, facts)
+    kept = write_comparison(out, rows, facts)
     if arguments.json:
         print_json(comparison_document(rows, facts))
     else:
         _print_rows(rows)
         print(f"{count(len(trained), 'training')}, scored on {arguments.split}: {out / 'comparison.html'}")
+    _complain_of(facts, kept)
+    return status(done=len(rows), failed=len(failed))
+
+
+def _complain_of(facts: "ComparisonFacts", kept: Path | None) -> None:
+    """Say what is not in the table: where an earlier one went, what speaks against the data, what failed."""
+    if kept is not None:
+        complain(f"an earlier comparison in {kept.parent} asked something else; it is kept as {kept.name}.")
     for warning in facts.warnings:
         complain(warning)
-    report_failures(failed)
-    return status(done=len(rows), failed=len(failed))
+    report_failures(facts.failed)
+
+
+def _question(arguments: argparse.Namespace, recipes: Sequence[Path], data_fingerprint: str) -> dict[str, Any]:
+    """Return what tells one comparison from another: the recipes as they are written, the data, how it is trained."""
+    return {
+        "recipes": {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in recipes if path.is_file()},
+        "first": recipes[0].stem,
+        "data": data_fingerprint,
+        "test_data": [path.resolve().name for path in arguments.test_data],
+        **{name: getattr(arguments, name) for name in ("seeds", "ratios", "shots", "folds", "split", "overrides")},
+    }
 
 
 def _in_order(recipes: Sequence[Path], against: str | None) -> list[Path]:
@@ -221,9 +249,9 @@ def _print_rows(rows: "Sequence[Row]") -> None:
 
 
 def _print_epoch(report: "EpochReport") -> None:
-    score = report.val.get("score", 0.0)
+    found = f"val {report.selected_by} {report.val.get(report.selected_by, 0.0):.4f}"
     print(
-        f"  epoch {report.epoch:3d}  loss {report.loss:.4f}  val {score:.4f}  {report.seconds:.0f} s",
+        f"  epoch {report.epoch:3d}  loss {report.loss:.4f}  {found}  {report.seconds:.0f} s",
         file=sys.stderr,
         flush=True,
     )

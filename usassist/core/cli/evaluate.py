@@ -12,6 +12,7 @@ from usassist.core.cli.harness import Temperature, evaluate_examples, fit_temper
 from usassist.core.cli.output import Bar, Exit, complain, print_json, progress, report_failures
 from usassist.core.data.dataset import load
 from usassist.core.evaluation.against import Against, against
+from usassist.core.evaluation.class_report import left_out_sentence, retrieval_lines
 from usassist.core.evaluation.folders import folder_cases, folder_facts, pair_folders
 from usassist.core.evaluation.protocol import Case
 from usassist.core.evaluation.report import ReportFacts, per_image_table, report_document, write_report
@@ -139,12 +140,11 @@ def _print_summary(evaluation: Evaluation, facts: ReportFacts, out: Path) -> Non
         low, high = found.ci95 or (found.auc, found.auc)
         print(f"{'auc':<14}{found.auc:9.4f}   95 % {low:.4f} to {high:.4f}   n {sum(count for _, count in found.n)}")
         print(f"{'accuracy':<14}{found.accuracy:9.4f}\n{'f1':<14}{found.f1:9.4f}")
+    if facts.classes is not None and facts.classes.left_out:
+        print(left_out_sentence(facts.classes))
     if facts.retrieval is not None:
-        for name, side in (
-            ("image to text", facts.retrieval.image_to_text),
-            ("text to image", facts.retrieval.text_to_image),
-        ):
-            print(f"{name:<14}R@1 {side.r1:.4f}   R@5 {side.r5:.4f}   R@10 {side.r10:.4f}   n {side.n}")
+        for line in retrieval_lines(facts.retrieval):
+            print(line)
     for _, name, difference in facts.against.differences if facts.against else ():
         low, high = difference.ci95
         print(f"{name} {difference.mean:+.4f}   95 % {low:+.4f} to {high:+.4f}   p {difference.p:.4f}")

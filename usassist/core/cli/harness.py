@@ -1,6 +1,7 @@
 """The one way a model is scored on examples: for `usassist evaluate`, comparisons and cross-validation."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -89,6 +90,8 @@ def evaluate_examples(
             f"The model {built.model} draws no masks and has no class head; name classes with --classes or --ensemble, "
             f"or ask for --retrieval."
         )
+    if judge is not None:
+        _require_named(judge, examples)
     towers = built.proposer if retrieval and has_towers(built.proposer) else None
     if retrieval and towers is None:
         raise UsassistError(f"The engine {built.name} compares no images with texts; leave out --retrieval.")
@@ -108,6 +111,7 @@ def evaluate_examples(
         weights_hash=built.weights_hash or None,
         prompt=prompt,
         device=built.device,
+        compute_precision=built.precision,
         data_fingerprint=fingerprint(examples),
         classification=classify(job.classes, judge.names) if judge else None,
         classes=_class_facts(judge, job, calibration) if judge else None,
@@ -118,8 +122,23 @@ def evaluate_examples(
     )
 
 
+def _require_named(judge: Judge, examples: Sequence[Example]) -> None:
+    """Raise UsassistError where no image has a class that is asked for: there would be nothing to say about classes."""
+    counted = Counter(example.class_name for example in examples)
+    if counted.keys() & set(judge.names):
+        return
+    found = ", ".join(f"{name} ({n})" for name, n in counted.items() if name) or "none"
+    asked = "were asked for" if judge.prompts else "are the model's"
+    raise UsassistError(
+        f"No image has one of the classes that {asked}: expected {', '.join(judge.names)}; found {found}. "
+        + ("Name classes of this data, as in --classes NAME=PROMPT." if judge.prompts else "Choose other data.")
+    )
+
+
 def _class_facts(judge: Judge, job: "_Job", calibration: Temperature) -> ClassFacts:
     warnings = judge.warnings()
+    if len({case.class_name for case in job.classes if case.class_name in judge.names}) < 2:
+        warnings += ("Fewer than two of the classes occur among the images, so there is nothing to tell apart.",)
     for warning in warnings:
         complain(warning)
     return ClassFacts(

@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -58,8 +58,13 @@ class _Job:
     failed: list[Failure] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
-        """Return proposals.json as CLI.md fixes it; `support` counts the support images where there are any."""
-        support = {"support": len(self.prompt.support)} if self.prompt.support else {}
+        """Return proposals.json as CLI.md fixes it.
+
+        `support` counts the support images where there are any, `compute_precision` is there below float32.
+        """
+        special: dict[str, Any] = {"support": len(self.prompt.support)} if self.prompt.support else {}
+        if self.engine.precision != "fp32":
+            special["compute_precision"] = self.engine.precision
         return {
             "model": self.engine.model,
             "engine": self.engine.name,
@@ -68,7 +73,7 @@ class _Job:
             "device": self.engine.device,
             "items": self.items,
             "failed": [{"input": name, "reason": reason} for name, reason in self.failed],
-            **support,
+            **special,
         }
 
 
@@ -86,8 +91,10 @@ def run(arguments: argparse.Namespace) -> int:
         return Exit.NOTHING
     support = _support(arguments.support, arguments.engine) if arguments.support is not None else ()
     prompt = Prompt(LABEL_ID, text=arguments.prompt or None, support=support)
-    atomic.make_folder(arguments.out, error=ExchangeError)
     with engine(arguments) as built:
+        if support:
+            _show(built, prompt)
+        atomic.make_folder(arguments.out, error=ExchangeError)
         job = _Job(arguments.out, built, prompt, specs()[arguments.format], failed=failed)
         try:
             with progress("proposing", total=len(inputs), unit="file", quiet=arguments.quiet > 0) as bar:
@@ -133,6 +140,13 @@ def _support(folder: Path, engine: str) -> tuple[tuple[Frame, Mask], ...]:
     if not cases:
         raise UsassistError(f"No mask of {folder} shows anything; support images need one that does.")
     return tuple(cases)
+
+
+def _show(built: Engine, prompt: Prompt) -> None:
+    """Have the support images encoded, which happens with the first answer: that is no part of what a frame takes."""
+    frame, _ = prompt.support[0]
+    # Under a name of its own: where the same image is an input too, that one is not to be remembered already.
+    built.proposer.propose(replace(frame, ref=replace(frame.ref, source_key="support")), prompt)
 
 
 def _without_results(inputs: list[Input], out: Path) -> list[Input]:

@@ -7,8 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from usassist.core.cli.trials import FOLD_SEED, Trial
-from usassist.core.data.dataset import Example, fingerprint, groups_of, load, with_splits
-from usassist.core.data.folds import fold
+from usassist.core.data.dataset import (
+    Example,
+    fingerprint,
+    groups_of,
+    linked,
+    load,
+    undeclared_twins,
+    with_splits,
+)
+from usassist.core.data.folds import folds as divide_in_folds
 from usassist.core.errors import TrainingError, UsassistError
 from usassist.core.evaluation.comparison import Trained
 from usassist.core.evaluation.curves import read_epochs
@@ -40,17 +48,22 @@ class Images:
 
 
 def images_to_score(
-    data: Sequence[Path], others: Sequence[Path], *, split: str, folds: int = 0
+    data: Sequence[Path], others: Sequence[Path], *, split: str, folds: int = 0, near_duplicates: bool = True
 ) -> tuple[list[Images], str]:
     """Return the images of `split` of each dataset in `data`, divided as the training divides them, then of the others.
 
-    Of a dataset in `others` that declares no splits all images are taken: nothing was trained on it. The second value
+    Of a dataset in `others` that declares no splits all images are taken: nothing was trained on it. `near_duplicates`
+    looks for those that no group declares, as the training does unless its recipe says "off". The second value
     is the fingerprint of all of `data`. Raises TrainingError where a dataset has no image in that split, or two have
     one name.
     """
     lists = [load(path) for path in data]
     together = [example for part in lists for example in part]
-    divided = [fold(together, k=folds, index=i, seed=FOLD_SEED) for i in range(folds)] or [with_splits(together)]
+    twins = undeclared_twins(together) if near_duplicates else []
+    if folds:
+        divided = divide_in_folds(together, k=folds, seed=FOLD_SEED, twins=twins)
+    else:
+        divided = [with_splits(together, twins=twins)]
     found, first = [], 0
     for path, part in zip(data, lists, strict=True):
         mine = slice(first, first + len(part))
@@ -62,7 +75,8 @@ def images_to_score(
         declared = any(example.split for example in examples)
         chosen = _of_split(examples, split) if declared else tuple(examples)
         name = path.resolve().name
-        found.append(Images(name, split if declared else "all", (chosen,), _shared(divided, chosen, name)))
+        warning = _shared(divided, chosen, name, near_duplicates=near_duplicates)
+        found.append(Images(name, split if declared else "all", (chosen,), warning))
     for images in found:
         if not all(images.parts):
             raise TrainingError(f"{images.name} has no image in the split {split!r}; choose another with --split.")
@@ -71,10 +85,13 @@ def images_to_score(
     return found, fingerprint(together)
 
 
-def _shared(divided: Sequence[Sequence[Example]], others: Sequence[Example], name: str) -> str:
+def _shared(
+    divided: Sequence[Sequence[Example]], others: Sequence[Example], name: str, *, near_duplicates: bool
+) -> str:
     """Say how many images of another dataset are, by patient, near-duplicate or bytes, among those trained on."""
     used = [example for examples in divided for example in examples if example.split in ("train", "val")]
-    groups = groups_of([*used, *others])
+    both = [*used, *others]
+    groups = linked(groups_of(both), undeclared_twins(both) if near_duplicates else [])
     seen = set(groups[: len(used)])
     shared = sum(group in seen for group in groups[len(used) :])
     if not shared:
@@ -109,7 +126,9 @@ def evaluate_trial(trial: Trial, images: Images, *, device: str, quiet: bool) ->
     asked = (find_model(str(trial.folder)).weights_hash, fingerprint(examples))
     if before is not None and (before.weights_hash, before.data_fingerprint) == asked:
         return before
-    chosen = Namespace(model=str(trial.folder), engine=DEFAULT_ENGINE, device=device, threshold=None)
+    chosen = Namespace(
+        model=str(trial.folder), engine=DEFAULT_ENGINE, prompt=None, device=device, threshold=None, precision="fp32"
+    )
     with engine(chosen) as built:
         evaluation, facts = evaluate_examples(built, examples, quiet=quiet)
     for name, reason in facts.failed:
@@ -131,7 +150,7 @@ def count_parameters(folder: Path) -> tuple[int, int]:
     from usassist.core.models.adapt import select_trainable
     from usassist.core.models.build import build_model
     from usassist.core.training.config import read_recipe
-    from usassist.core.training.run import RECIPE_FILE
+    from usassist.core.training.run_folder import RECIPE_FILE
 
     config = ModelConfig.read(folder)
     model = build_model(config, folder=folder)

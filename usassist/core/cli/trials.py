@@ -72,6 +72,28 @@ def plan(recipes: Sequence[Path], settings: Sequence[Setting], *, seeds: int, ou
     return trials
 
 
+def look_for_near_duplicates(recipes: Sequence[Path], overrides: Sequence[str]) -> bool:
+    """Return whether the recipes' trainings do: what is scored has to be divided as they divide it.
+
+    Raises TrainingError where some do and some do not. A recipe that cannot be read has no say; its training fails.
+    """
+    from usassist.core.training.config import read_recipe
+
+    wanted = {}
+    for recipe in recipes:
+        try:
+            wanted[recipe] = read_recipe(recipe, overrides=overrides).split.near_duplicates != "off"
+        except TrainingError:
+            continue
+    if len(set(wanted.values())) > 1:
+        without = next(recipe for recipe, looks in wanted.items() if not looks)
+        raise TrainingError(
+            f'{without} has split.near_duplicates = "off" and others have not, so their splits may differ; make them '
+            "agree with --set split.near_duplicates=join."
+        )
+    return all(wanted.values())
+
+
 def _folder_name(setting: Setting) -> str:
     if setting.ratio is not None:
         return f"ratio-{setting.ratio:g}"

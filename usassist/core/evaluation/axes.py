@@ -34,8 +34,10 @@ def shares(caption: str = "", *, low: float = 0.0) -> Axis:
     return linear([low, 1.0], caption=caption, tight=True)
 
 
-def linear(values: Sequence[float], *, caption: str = "", tight: bool = False) -> Axis:
+def linear(values: Sequence[float], *, caption: str = "", tight: bool = False, whole: bool = False) -> Axis:
     """Return an axis around finite values, which ends on round numbers unless it is to be `tight`.
+
+    `whole` is for what is counted, such as epochs: its ticks are whole numbers.
 
     >>> linear([3, 97]).ticks
     (0.0, 20.0, 40.0, 60.0, 80.0, 100.0)
@@ -43,7 +45,7 @@ def linear(values: Sequence[float], *, caption: str = "", tight: bool = False) -
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     if not high > low:
         high, low = high + 0.5, low - 0.5
-    step = _round_step((high - low) / 5)
+    step = max(_round_step((high - low) / 5), 1.0 if whole else 0.0)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     ticks = tuple(round(number * step, 12) for number in range(first, last + 1))
     if tight:

@@ -81,11 +81,14 @@ def histogram(values: Sequence[float], *, caption: str, bins: int = 20) -> Marku
 
 
 def cumulative(values: Sequence[float], *, caption: str, axis: str) -> Markup:
-    """Return the share of values that reach at least each number from 0 to 1."""
+    """Return the share of values that reach at least each number from 0 to 1: steps, since between values none lies."""
     ordered = np.sort(np.clip(np.asarray(values, dtype=np.float64), 0.0, 1.0))
-    points = [0.0, *np.unique(ordered).tolist(), 1.0]
-    reach = [1.0 - float(np.searchsorted(ordered, point)) / max(1, len(ordered)) for point in points]
-    return lines([Curve("", points, reach)], x=shares(caption), y=shares(axis), label=f"{axis}, {caption}")
+    steps, reach = [0.0], [1.0]
+    for value, count in zip(*np.unique(ordered[ordered < 1.0], return_counts=True), strict=True):
+        steps += [float(value), float(value)]
+        reach += [reach[-1], reach[-1] - int(count) / len(ordered)]
+    curve = Curve("", [*steps, 1.0], [*reach, reach[-1]])
+    return lines([curve], x=shares(caption), y=shares(axis), label=f"{axis}, {caption}")
 
 
 def lines(curves: Sequence[Curve], *, x: Axis, y: Axis, label: str, diagonal: bool = False) -> Markup:

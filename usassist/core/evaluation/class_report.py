@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from usassist.core.evaluation.classification import ClassFacts, Classification, ClassScores
-from usassist.core.metrics.retrieval import Retrieval
+from usassist.core.metrics.retrieval import Recalls, Retrieval
 
 Image = tuple[str, int]
 """Which image: its input and frame."""
@@ -53,17 +53,42 @@ def judge_document(facts: ClassFacts) -> dict[str, Any]:
         else {name: list(texts) for name, texts in zip(asked.names, asked.prompts, strict=True)},
         "temperature": facts.temperature,
         "calibrated_on": facts.calibrated_on,
+        "left_out": {"n": sum(facts.left_out.values()), "by_class": dict(facts.left_out)},
         "warnings": list(facts.warnings),
     }
 
 
 def retrieval_document(found: Retrieval) -> dict[str, Any]:
-    """Return `retrieval` of report.json: recalls 0 to 1, ranks from 1, rsum 0 to 600."""
-    return {
-        "image_to_text": asdict(found.image_to_text),
-        "text_to_image": asdict(found.text_to_image),
-        "rsum": found.rsum,
-    }
+    """Return `retrieval` of report.json: recalls 0 to 1, what chance reaches, ranks from 1, rsum 0 to 600."""
+    sides = {name: asdict(side) for name, side in retrieval_sides(found)}
+    for side in sides.values():
+        side["chance"] = dict(zip(("r1", "r5", "r10"), side["chance"], strict=True))
+    return {name.replace(" ", "_"): side for name, side in sides.items()} | {"rsum": found.rsum}
+
+
+def retrieval_sides(found: Retrieval) -> tuple[tuple[str, Recalls], ...]:
+    """Return both directions with their names."""
+    return ("image to text", found.image_to_text), ("text to image", found.text_to_image)
+
+
+def retrieval_lines(found: Retrieval) -> list[str]:
+    """Return a line for people about each direction, with what a random order of the candidates would reach."""
+    lines = []
+    for name, side in retrieval_sides(found):
+        recalls = zip((1, 5, 10), (side.r1, side.r5, side.r10), side.chance, strict=True)
+        words = "   ".join(f"R@{k} {recall:.4f} (chance {chance:.4f})" for k, recall, chance in recalls)
+        lines.append(f"{name:<14}{words}   n {side.n} among {side.candidates}")
+    return lines
+
+
+def left_out_sentence(facts: ClassFacts) -> str:
+    """Say how many images count nowhere among the classes since theirs was not asked for; "" where there are none."""
+    found = facts.left_out
+    if not found:
+        return ""
+    parts = ", ".join(f"{n} {name or 'without a class'}" for name, n in found.items())
+    total = sum(found.values())
+    return f"{total} image{'' if total == 1 else 's'} left out, whose class was not asked for: {parts}."
 
 
 def class_columns(facts: ClassFacts) -> tuple[str, ...]:

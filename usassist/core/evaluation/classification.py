@@ -1,7 +1,7 @@
 """How well classes are told apart, whether prompts or a trained head named them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,6 +82,11 @@ class ClassFacts:
     temperature: float = 1.0
     calibrated_on: int = 0
     warnings: tuple[str, ...] = ()
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Return how many images have a class that was not asked for, by that class ("" where none is known)."""
+        return dict(Counter(case.class_name for case in self.cases if case.class_name not in self.names))
 
 
 def classify(cases: Sequence[ClassScores], names: Sequence[str]) -> Classification | None:

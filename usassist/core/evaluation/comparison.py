@@ -6,7 +6,8 @@ on the same images.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -112,7 +113,9 @@ class Row:
 class ComparisonFacts:
     """What was compared on what: datasets trained on, the split that was scored, the changes of the recipes.
 
-    `failed` lists the trainings and evaluations that failed as (which, reason), `warnings` are about the data.
+    `device` is where it was computed. `failed` lists the trainings and evaluations that failed as (which, reason),
+    `warnings` are about the data. `asked` is the question as JSON values (recipes, seeds, settings, ...): comparisons
+    of another question are kept apart.
     """
 
     data: tuple[str, ...]
@@ -121,6 +124,7 @@ class ComparisonFacts:
     device: str = ""
     failed: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
 
 def compare(candidates: Sequence[Candidate], *, groups: Mapping[str, Groups] | None = None) -> tuple[Row, ...]:

@@ -154,6 +154,8 @@ def _training(rows: Sequence[Row]) -> list[Figure]:
         last = max(curve.x[-1] for curve in curves)
         everything = [value for curve in curves for value in curve.y]
         y = shares("validation score") if min(everything) >= 0 and max(everything) <= 1 else linear(everything)
-        chart = lines(curves, x=linear([0.0, last], caption="epoch"), y=y, label=f"{name}: validation score")
+        chart = lines(
+            curves, x=linear([0.0, last], caption="epoch", whole=True), y=y, label=f"{name}: validation score"
+        )
         figures.append(Figure(name, chart, tuple(curve.name for curve in curves)))
     return figures

@@ -21,10 +21,17 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def write_comparison(out: Path, rows: Sequence[Row], facts: ComparisonFacts) -> None:
+_NAME = "comparison"
+_KINDS = ("html", "csv", "json")
+_MOST_KEPT = 1000
+
+
+def write_comparison(out: Path, rows: Sequence[Row], facts: ComparisonFacts) -> Path | None:
     """Write comparison.json, .csv and .html into a folder, which is made where it is missing; each in one step.
 
-    Raises UsassistError where the folder cannot be written.
+    An earlier comparison there that asked something else (`facts.asked`) is not lost: its files become comparison-1.*,
+    or the next free number, or take the place of an older one of the same question. Returns its page, None where
+    nothing was in the way. Raises UsassistError where the folder cannot be written.
     """
     document = json.dumps(comparison_document(rows, facts), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     files = (
@@ -33,8 +40,41 @@ def write_comparison(out: Path, rows: Sequence[Row], facts: ComparisonFacts) -> 
         ("comparison.json", document),
     )
     atomic.make_folder(out, error=UsassistError)
+    kept = _keep_earlier(out, json.loads(document)["asked"])
     for name, content in files:
         atomic.write_bytes(out / name, content.encode(), error=UsassistError)
+    return kept
+
+
+def _keep_earlier(out: Path, asked: Any) -> Path | None:
+    """Rename the comparison that is there where it asked something else; returns its page's new path."""
+    if not any((out / f"{_NAME}.{kind}").exists() for kind in _KINDS):
+        return None
+    earlier = _asked(out / f"{_NAME}.json")
+    if earlier == asked:
+        return None
+    places = [f"{_NAME}-{number}" for number in range(1, _MOST_KEPT + 1)]
+    taken = [name for name in places if any((out / f"{name}.{kind}").exists() for kind in _KINDS)]
+    same = [name for name in taken if earlier is not None and _asked(out / f"{name}.json") == earlier]
+    free = [name for name in places if name not in taken]
+    if not (same or free):
+        raise UsassistError(f"{out} holds {_MOST_KEPT} earlier comparisons; give another --out, or remove some.")
+    name = (same or free)[0]
+    try:
+        for kind in _KINDS:
+            if (out / f"{_NAME}.{kind}").exists():
+                (out / f"{_NAME}.{kind}").replace(out / f"{name}.{kind}")
+    except OSError as error:
+        raise UsassistError(f"The earlier comparison in {out} cannot be renamed: {error.strerror}.") from error
+    return out / f"{name}.html"
+
+
+def _asked(path: Path) -> Any:
+    """Return what the comparison in a file asked, None where that is not known."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8")).get("asked")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
 
 
 def comparison_document(rows: Sequence[Row], facts: ComparisonFacts) -> dict[str, Any]:
@@ -44,6 +84,7 @@ def comparison_document(rows: Sequence[Row], facts: ComparisonFacts) -> dict[str
         "split": facts.split,
         "overrides": list(facts.overrides),
         "device": facts.device,
+        "asked": dict(facts.asked),
         "usassist": usassist.__version__,
         "rows": [_row(row) for row in rows],
         "warnings": list(facts.warnings),

@@ -21,6 +21,7 @@ TRUTH_RGB, PRED_RGB = (86, 180, 233), (230, 159, 0)
 
 _SIDE = 320
 _RESERVOIR = 128
+_FAILED_DICE = 0.5
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Gallery:
     """Keeps the worst and best cases exactly, and a fixed sample of all for those near the median.
 
     Memory is bounded by the pictures kept, each a JPEG of at most 320 pixels a side, however many cases pass by. Images
-    in which there is nothing to find are never "best", even where nothing was found: they show nothing.
+    in which there is nothing to find are never "best", even where nothing was found: they show nothing. A case in which
+    nothing is wrong (Dice 1) is never "worst"; nor is one beyond the worst third, unless its Dice is below 0.5.
     """
 
     worst_count: int = 12
@@ -65,7 +67,7 @@ class Gallery:
         size = score.dice - 1e-9 * min(score.hd95_px, 1e6)
         slot = self._slot()
         for heap, key, count in (
-            (self._worst, -size, self.worst_count),
+            (self._worst, -size, self.worst_count if score.dice < 1 else 0),
             (self._best, size, 0 if score.empty_truth else self.best_count),
         ):
             if count and (len(heap) < count or key > heap[0][0]):
@@ -77,7 +79,8 @@ class Gallery:
 
     def shown(self) -> tuple[Shown, ...]:
         """Return the worst first, then those near the median, then the best; no case twice."""
-        worst = sorted(self._worst, reverse=True)
+        third = (self._seen + 2) // 3
+        worst = [kept for at, kept in enumerate(sorted(self._worst, reverse=True)) if at < third or _failed(kept)]
         taken = {kept[1] for kept in worst}
         best = [kept for kept in sorted(self._best, reverse=True) if kept[1] not in taken]
         taken |= {kept[1] for kept in best}
@@ -96,6 +99,11 @@ class Gallery:
             return len(self._sample)
         place = int(self._draw.integers(0, self._seen))
         return place if place < _RESERVOIR else None
+
+
+def _failed(kept: Kept) -> bool:
+    """Return whether a case went wrong by itself, however the others did: less than half of the two areas is shared."""
+    return kept[2].dice < _FAILED_DICE
 
 
 def draw_case(case: Case) -> bytes:

@@ -14,7 +14,6 @@ Picture = npt.NDArray[np.uint8]
 """HxW or HxWx3 (RGB) of the frame's size, for pictures in the report only."""
 
 NSD_TOLERANCE_PX = 2.0
-LESION_FOUND_IOU = 0.1
 
 
 @dataclass(frozen=True, eq=False)

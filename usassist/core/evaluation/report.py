@@ -113,6 +113,7 @@ def report_document(evaluation: Evaluation, facts: ReportFacts) -> dict[str, Any
         "data": facts.data,
         "split": facts.split,
         "device": facts.device,
+        "compute_precision": facts.compute_precision,
         "usassist": usassist.__version__,
         "failed": [{"input": name, "reason": reason} for name, reason in facts.failed],
     }

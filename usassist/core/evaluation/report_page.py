@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import usassist
 from usassist.core.evaluation.axes import linear, shares
 from usassist.core.evaluation.charts import Curve, boxes, cumulative, histogram, lines
-from usassist.core.evaluation.class_report import predicted
+from usassist.core.evaluation.class_report import left_out_sentence, predicted, retrieval_sides
 from usassist.core.evaluation.classification import ClassFacts
 from usassist.core.evaluation.curves import Epoch
 from usassist.core.evaluation.facts import ReportFacts
@@ -74,6 +74,8 @@ def report_page(evaluation: Evaluation, facts: ReportFacts) -> str:
             "missed": [s for s in ordered if s.empty_pred and not s.empty_truth],
             "invented": [s for s in ordered if s.empty_truth and not s.empty_pred],
             "wrong": wrong,
+            "retrieval": () if facts.retrieval is None else retrieval_sides(facts.retrieval),
+            "left_out": left_out_sentence(facts.classes) if facts.classes else "",
             "rows": ordered[:_MOST_ROWS],
             "version": usassist.__version__,
         },
@@ -99,7 +101,8 @@ def _tiles(summary: Summary, facts: ReportFacts) -> list[Tile]:
         tiles.append(Tile(percent(found.accuracy), "classes named rightly", f"F1 {number(found.f1)}"))
     if facts.retrieval is not None:
         side = facts.retrieval.image_to_text
-        tiles.append(Tile(percent(side.r1), "captions found first", f"R@1 of {side.n} images"))
+        note = f"R@1 of {side.n} images; by chance {percent(side.chance[0])}"
+        tiles.append(Tile(percent(side.r1), "captions found first", note))
     return tiles
 
 
@@ -186,6 +189,8 @@ def _training(epochs: Sequence[Epoch]) -> list[Figure]:
     ):
         if len(points) > 1:
             x, y = [float(at) for at, _ in points], [float(value) for _, value in points if value is not None]
-            chart = lines([Curve(title, x, y)], x=linear([0.0, max(x)], caption="epoch"), y=linear(y), label=title)
+            chart = lines(
+                [Curve(title, x, y)], x=linear([0.0, max(x)], caption="epoch", whole=True), y=linear(y), label=title
+            )
             found.append(Figure(f"{title}, while the model was trained", chart))
     return found

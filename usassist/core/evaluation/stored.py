@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from usassist.core.errors import UsassistError
-from usassist.core.evaluation.protocol import LESION_FOUND_IOU
+from usassist.core.metrics.overlap import LESION_FOUND_IOU
 
 _MOST_BYTES = 256 * 2**20
 """More than the lines of a million images: such a file is no report."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from usassist.core.evaluation.bootstrap import mean_ci95
-from usassist.core.evaluation.protocol import LESION_FOUND_IOU, ImageScore
+from usassist.core.evaluation.protocol import ImageScore
 from usassist.core.evaluation.wilson import wilson_ci95
 from usassist.core.metrics.calibration import ece
+from usassist.core.metrics.overlap import LESION_FOUND_IOU
 from usassist.core.metrics.ranking import auc, spearman
 
 

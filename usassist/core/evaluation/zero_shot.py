@@ -78,11 +78,19 @@ def class_logits(per_prompt: npt.ArrayLike, prompts: PromptSet, *, method: Metho
 def class_probabilities(logits: npt.ArrayLike, *, temperature: float = 1.0) -> Floats:
     """Return the softmax over the last axis, the classes, of logits / `temperature`; float64, each row adds up to 1.
 
+    Raises UsassistError for logits that are not finite, and a temperature that is not above 0.
+
     >>> class_probabilities([[0.0, 0.0], [700.0, -700.0]]).round(3).tolist()
     [[0.5, 0.5], [1.0, 0.0]]
     """
-    cooled = np.asarray(logits, dtype=np.float64) / temperature
-    weights = np.exp(cooled - cooled.max(axis=-1, keepdims=True))
+    found = np.asarray(logits, dtype=np.float64)
+    if not (np.isfinite(found).all() and temperature > 0):
+        raise UsassistError(
+            f"Classes need finite logits and a temperature above 0; found {found.min()} to {found.max()}, and "
+            f"{temperature}. The scale or the weights of the model are out of range."
+        )
+    # The largest becomes 0 before anything else, so that exp never overflows.
+    weights = np.exp((found - found.max(axis=-1, keepdims=True)) / temperature)
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True), dtype=np.float64)
 
 

@@ -10,6 +10,9 @@ from usassist.core.geometry.raster import pixels_in
 Pixels = Mask | npt.NDArray[np.bool_]
 """A mask as the rest of usassist knows it, or as an HxW bool array."""
 
+LESION_FOUND_IOU = 0.1
+"""Above this a lesion counts as found."""
+
 
 def dice(truth: Pixels, pred: Pixels) -> float:
     """Return 2 |A and B| / (|A| + |B|), 0 to 1; two empty masks agree: 1. Raises UsassistError for unequal sizes.

@@ -1,5 +1,6 @@
 """How well images find their texts, and texts their images."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,9 @@ from usassist.core.errors import UsassistError
 class Recalls:
     """One direction: the share of `n` queries, 0 to 1, with a right answer among the first 1, 5 and 10; and its rank.
 
-    Ranks count from 1. Queries without any right answer among the candidates are not in `n`.
+    Ranks count from 1. Queries without any right answer among the candidates are not in `n`. `candidates` is how many
+    answers there are to choose from, and `chance` what a random order of them reaches among the first 1, 5 and 10: with
+    10 candidates R@10 is 1 whatever the model knows.
     """
 
     r1: float
@@ -21,6 +24,8 @@ class Recalls:
     median_rank: float
     mean_rank: float
     n: int
+    candidates: int = 0
+    chance: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +87,15 @@ def _recalls(similarity: npt.NDArray[np.float64], relevant: npt.NDArray[np.bool_
         median_rank=float(np.median(ranks)),
         mean_rank=float(np.mean(ranks)),
         n=len(ranks),
+        candidates=relevant.shape[1],
+        chance=(_chance(relevant, 1), _chance(relevant, 5), _chance(relevant, 10)),
     )
+
+
+def _chance(relevant: npt.NDArray[np.bool_], first: int) -> float:
+    """Return the mean probability that so many candidates drawn at random hold a right one, over the queries."""
+    total = relevant.shape[1]
+    right = relevant.sum(axis=1)
+    draws = math.comb(total, min(first, total))
+    missed = [math.comb(total - int(count), min(first, total)) / draws for count in right[right > 0]]
+    return 1.0 - float(np.mean(missed))

@@ -1,5 +1,6 @@
 """The line under the prompt: where answers come from, and how much of a long text the model reads."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from usassist.core.domain import Label
+from usassist.core.models.config import AdapterConfig, EncoderConfig, HeadConfig, ModelConfig, PreprocessConfig
 from usassist.core.models.weights import ModelInfo
 from usassist.core.proposers import specs
 from usassist.gui.docks.question import Question
@@ -61,3 +63,25 @@ def test_N2_an_engine_that_takes_no_text_counts_none(question: Question, documen
     qtbot.waitUntil(lambda: "tokens" in question.state_text.text())
     document.set_engine("classical")
     assert question.state_text.text() == "Needs no model"
+
+
+@pytest.mark.parametrize(
+    ("head", "classes", "said"),
+    [("unet", (), "This model takes no text"), ("film_skip", (), ""), ("unet", ("cyst", "nodule"), "")],
+)
+def test_a_model_that_follows_no_text_takes_none(
+    make_document: Any, qtbot: QtBot, head: Any, classes: tuple[str, ...], said: str
+) -> None:
+    config = ModelConfig(
+        *("m", "M", EncoderConfig("ViT-B-16", (3,)), AdapterConfig("none"), HeadConfig(head), PreprocessConfig(64)),
+        classes=classes,
+    )
+    document = make_document(auto_propose=False)
+    form = Question(document, engines=specs, models=lambda: (replace(MODEL, config=config),))
+    qtbot.addWidget(form)
+    form.fill()
+    qtbot.waitUntil(lambda: form.is_listed)
+    assert form.prompt_field.isEnabled() == (not said)
+    assert (form.prompt_field.placeholderText() == said) == bool(said)
+    form.prompt_field.setText("cyst")
+    assert (form.prompt() is None) == bool(said)

@@ -23,7 +23,7 @@ from usassist.gui.settings import Settings, account_name
 
 _WORDS: dict[str, tuple[str, str]] = {
     "theme": ("Theme", "Dark suits a reading room."),
-    "reader": ("Reader", "The name your annotations are kept under; used from the next opening on."),
+    "reader": ("Reader", "Your annotations carry it, from the next opening on."),
     "engine": ("Engine", "What proposes contours when a file opens."),
     "model": ("Model", "Used by engines that need one."),
     "device": ("Device", "Auto takes the graphics card where there is one."),
@@ -67,7 +67,7 @@ class SettingsDialog(Dialog):
         self.add_button("Cancel", self.reject)
         self.add_button("Save", self.accept, kind="primary", default=True)
         self._write(settings)
-        self.prefer_size(560, 560)
+        self.prefer_size(560, 620)
 
     def settings(self) -> Settings:
         """Return the settings as the dialog shows them; what it does not show stays as it was."""

@@ -188,13 +188,22 @@ class Question(QWidget):
         return next((info for info in self._infos if info.name == name), None)
 
     def _show_prompt(self) -> None:
-        spec = self._specs.get(self._document.engine_name)
-        understands = spec is None or "text" in spec.prompts
-        self.prompt_field.setEnabled(understands)
-        words = self._own_words() or "what to look for"
-        self.prompt_field.setPlaceholderText(words if understands else "This engine takes no text")
+        deaf = self._deaf()
+        self.prompt_field.setEnabled(not deaf)
+        self.prompt_field.setPlaceholderText(deaf or self._own_words() or "what to look for")
         self._soon.start()
         self.prompt_field.setToolTip("What to look for, in words; empty uses the label's own words. Enter asks.")
+
+    def _deaf(self) -> str:
+        """Return why no text changes the answers, "" where one does or nothing is known yet."""
+        spec = self._specs.get(self._document.engine_name)
+        if spec is not None and "text" not in spec.prompts:
+            return "This engine takes no text"
+        info = self._chosen_model() if self._needs_model() else None
+        config = info.config if info is not None else None
+        if config is None or config.follows_text or len(config.classes) > 1:  # a class's name asks for that class
+            return ""
+        return "This model takes no text"
 
     def _own_words(self) -> str:
         """Return what is asked while nothing is written."""

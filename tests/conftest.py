@@ -1,5 +1,6 @@
 """What every test shares: an offscreen Qt, a private user folder, the sample, the real data, and a leak check."""
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -41,6 +42,16 @@ def usassist_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("USASSIST_HOME", str(home))
     return home
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """Undo what a command that ran in this process did to the log: the next test may listen to it."""
+    logger = logging.getLogger("usassist")
+    before = logger.handlers[:], logger.level, logger.propagate
+    yield
+    logger.handlers[:], logger.propagate = before[0], before[2]
+    logger.setLevel(before[1])
 
 
 PATIENCE_MS = 60_000

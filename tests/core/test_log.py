@@ -1,20 +1,10 @@
 """Logs go to stderr, as much of them as was asked for, once."""
 
 import logging
-from collections.abc import Iterator
 
 import pytest
 
 from usassist.core import log
-
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    logger = logging.getLogger("usassist")
-    before = logger.handlers[:], logger.level, logger.propagate
-    yield
-    logger.handlers[:], logger.propagate = before[0], before[2]
-    logger.setLevel(before[1])
 
 
 def _say_everything() -> None:

@@ -79,7 +79,8 @@ for _ in range(20):
             part = os.read(reading, 65536)
             assert part, "the saver ended by itself"
             said += part
-            deadline = deadline or time.monotonic() + chance.uniform(0, 0.15)
+            if deadline is None and said.count(b"\\n") > 1:  # ready, and something was saved
+                deadline = time.monotonic() + chance.uniform(0, 0.15)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     while part := os.read(reading, 65536):

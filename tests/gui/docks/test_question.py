@@ -67,7 +67,12 @@ def test_N2_an_engine_that_takes_no_text_counts_none(question: Question, documen
 
 @pytest.mark.parametrize(
     ("head", "classes", "said"),
-    [("unet", (), "This model takes no text"), ("film_skip", (), ""), ("unet", ("cyst", "nodule"), "")],
+    [
+        ("unet", (), "This model takes no text"),
+        ("film_skip", (), ""),
+        ("unet", ("cyst", "nodule"), ""),
+        ("none", (), "This model draws no masks"),
+    ],
 )
 def test_a_model_that_follows_no_text_takes_none(
     make_document: Any, qtbot: QtBot, head: Any, classes: tuple[str, ...], said: str
@@ -75,6 +80,7 @@ def test_a_model_that_follows_no_text_takes_none(
     config = ModelConfig(
         *("m", "M", EncoderConfig("ViT-B-16", (3,)), AdapterConfig("none"), HeadConfig(head), PreprocessConfig(64)),
         classes=classes,
+        task="embed" if head == "none" else "segment",
     )
     document = make_document(auto_propose=False)
     form = Question(document, engines=specs, models=lambda: (replace(MODEL, config=config),))

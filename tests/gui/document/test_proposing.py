@@ -116,6 +116,17 @@ def test_another_engine_is_started_and_the_old_one_closed(document: Document, en
     assert engine.closed == 1
 
 
+def test_what_another_model_proposed_is_not_offered_any_more(document: Document, engine: Any, qtbot: QtBot) -> None:
+    (old,) = document.proposals
+    engine.gate.clear()
+    with qtbot.waitSignal(document.proposals_changed):
+        document.set_engine("clip_mona", "another")
+    assert document.proposals == ()
+    engine.gate.set()
+    qtbot.waitUntil(lambda: len(document.proposals) == 1)
+    assert document.proposals[0] is not old
+
+
 def test_closing_does_not_wait_for_an_answer(
     make_document: Callable[..., Document], images: Path, engine: Any, qtbot: QtBot, monkeypatch: Any
 ) -> None:

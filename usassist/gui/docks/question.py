@@ -138,7 +138,8 @@ class Question(QWidget):
         self.model_box.setEnabled(needs_model and bool(self._infos))
         tip = self.model_box.currentData(Qt.ItemDataRole.ToolTipRole)
         self.model_box.setToolTip(f"Model: {tip}" if tip else "Model")
-        self.model_box.setPlaceholderText("No model installed" if needs_model else "Needs no model")
+        missing = "No model" if self.is_listed else "Looking"
+        self.model_box.setPlaceholderText(missing if needs_model else "Needs none")
         self._show_state()
         self._show_prompt()
         self.shown.emit()
@@ -201,6 +202,8 @@ class Question(QWidget):
             return "This engine takes no text"
         info = self._chosen_model() if self._needs_model() else None
         config = info.config if info is not None else None
+        if config is not None and config.task != "segment":
+            return "This model draws no masks"
         if config is None or config.follows_text or len(config.classes) > 1:  # a class's name asks for that class
             return ""
         return "This model takes no text"

@@ -91,6 +91,8 @@ class DocumentAsking(DocumentKeeping):
         if (name, chosen) != (self._proposing.engine, self._proposing.options):
             self._proposing.choose(name, chosen)
             self.engine_changed.emit()
+            if self._frame is not None:
+                self.proposals_changed.emit(self._frame.ref.key)
             self._propose_if_untouched()
 
     def take_proposal(self, proposal: Proposal, *, region_id: str) -> None:

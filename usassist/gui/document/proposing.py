@@ -57,9 +57,10 @@ class Proposing:
         self.state: EngineState = "off"
 
     def choose(self, engine: str, options: BuildOptions) -> None:
-        """Take another engine from the next request on; proposals that wait stay."""
+        """Take another engine from the next request on; what the one before proposed is no longer offered."""
         self.engine, self.options = engine, options
         self._failures = 0
+        self._waiting.clear()
         self._asked.clear()
         self._drop(*_QUESTIONS)
         self._lane.submit(self._stop)

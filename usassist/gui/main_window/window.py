@@ -187,7 +187,9 @@ class MainWindow(QMainWindow):
         """Open files, folders or a project; nothing happens where none is named."""
         if paths:
             first = paths[0]
-            self.settings = replace(self.settings, last_folder=str(first if first.is_dir() else first.parent))
+            self.settings = replace(
+                self.settings, last_folder=str((first if first.is_dir() else first.parent).resolve())
+            )
             self.document.open_paths(list(paths))
 
     def _pick_label(self, number: int) -> None:

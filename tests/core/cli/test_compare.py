@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,11 @@ from usassist.core.data.divide import NearDuplicates, divide
 from usassist.core.errors import ModelError, TrainingError
 from usassist.core.evaluation.stored import Line, StoredReport
 from usassist.core.geometry.cv import cv2
+from usassist.core.models.config import EncoderConfig, ModelConfig
 from usassist.core.training import run as training
+from usassist.core.training.config import read_recipe
+from usassist.core.training.division import divided, thinned
+from usassist.core.training.provenance import provenance
 from usassist.core.training.run import RunResult
 
 
@@ -222,13 +227,10 @@ def test_folds_score_every_image_once(call: Callable[..., int], trainings: Train
 def test_P_N10_folds_are_scored_as_they_are_trained_near_duplicates_together(
     call: Callable[..., int], discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for twin in range(0, 24, 2):
-        grey = cv2.imread(str(discs / "images" / f"i{twin:02d}.png"), cv2.IMREAD_GRAYSCALE)
-        again = np.clip(grey * 0.8 + 9, 0, 255).astype(np.uint8)
-        cv2.imwrite(str(discs / "images" / f"i{twin + 1:02d}.png"), again)
+    _with_twins(discs)
     examples, pairs = load(discs), [(n, n + 1) for n in range(0, 24, 2)]
     for looks in (True, False):
-        (images,), _ = trial_scores.images_to_score([discs], [], split="test", folds=4, near_duplicates=looks)
+        (images,) = trial_scores.images_to_score([discs], [], split="test", folds=4, near_duplicates=looks).images
         part = {example.key: index for index, part in enumerate(images.parts) for example in part}
         assert all(part[examples[a].key] == part[examples[b].key] for a, b in pairs) == looks
         for index, scored in enumerate(images.parts):
@@ -239,6 +241,95 @@ def test_P_N10_folds_are_scored_as_they_are_trained_near_duplicates_together(
     assert call("--seeds", "1", "--folds", "4") == 1
     assert "make them agree" in capsys.readouterr().err
     assert call("--seeds", "1", "--folds", "4", "--set", "split.near_duplicates=off") == 0
+
+
+def _with_twins(discs: Path) -> None:
+    for twin in range(0, 24, 2):
+        grey = cv2.imread(str(discs / "images" / f"i{twin:02d}.png"), cv2.IMREAD_GRAYSCALE)
+        cv2.imwrite(str(discs / "images" / f"i{twin + 1:02d}.png"), np.clip(grey * 0.8 + 9, 0, 255).astype(np.uint8))
+
+
+def test_P_N10_a_training_that_was_divided_otherwise_is_not_used_again(
+    call: Callable[..., int], discs: Path, tmp_path: Path, trainings: Trainings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its recipe and its data are the same, its folds are not: it learned what would be scored."""
+    _with_twins(discs)
+    with monkeypatch.context() as before:
+        before.setattr(trial_scores, "undeclared_twins", lambda _examples: [])
+        assert call("--seeds", "1", "--folds", "4") == 0
+    assert len(trainings.started) == 8
+    assert call("--seeds", "1", "--folds", "4") != 0
+    failed = document(tmp_path / "out")["failed"]
+    assert failed and all("data that was divided otherwise" in one["reason"] for one in failed)
+    assert len(trainings.started) == 8
+
+
+def _finished(folder: Path, *, learned: str) -> Path:
+    """Write what a trial leaves, whose model learned from the images with this fingerprint."""
+    folder.mkdir(parents=True, exist_ok=True)
+    encoder = EncoderConfig("usassist-lite0", (0, 1, 2, 3, 4))
+    described = ModelConfig("m", "M", encoder, provenance={"data_fingerprint": learned})
+    (folder / "model.json").write_text(described.to_json())
+    (folder / "weights.safetensors").write_bytes(b"")
+    return folder
+
+
+@pytest.mark.parametrize("few", [(), ("few_shot.ratio=0.5", "few_shot.thin_val=true"), ("few_shot.per_class=1",)])
+@pytest.mark.parametrize("fold", [None, (2, 4)])
+def test_P_N10_what_a_trial_learns_from_is_what_a_training_stores(
+    discs: Path, tmp_path: Path, few: tuple[str, ...], fold: tuple[int, int] | None
+) -> None:
+    _with_twins(discs)
+    asked = trial_scores.images_to_score([discs], [], split="test", folds=fold[1] if fold else 0)
+    trial = trials.Trial(recipe(tmp_path, "good"), trials.Setting(), 3, tmp_path / "trial", fold)
+    config = read_recipe(trial.recipe, overrides=trial.overrides(few))
+    examples = thinned(divided(load(discs), config).examples, config.few_shot)
+    assert asked.learned(trial, config) == provenance(examples, [discs], task="segment")["data_fingerprint"]
+
+
+def test_P_N10_a_model_that_learned_from_other_images_is_not_scored(discs: Path, tmp_path: Path) -> None:
+    asked = trial_scores.images_to_score([discs], [], split="test", folds=4)
+    trial = trials.Trial(recipe(tmp_path, "good"), trials.Setting(), 0, tmp_path / "trial", (0, 4))
+    config = read_recipe(trial.recipe, overrides=trial.overrides(()))
+    learned, other = asked.learned(trial, config), asked.learned(replace(trial, fold=(1, 4)), config)
+    assert learned != other
+    _finished(trial.folder, learned=other)
+    (trial.folder / trials.TRIAL_FILE).write_text(json.dumps({"finished": True, "learned": learned}))
+    with pytest.raises(TrainingError, match="learned from other images"):
+        trial_scores.evaluate_trial(trial, asked.images[0], device="cpu", quiet=True)
+    _finished(trial.folder, learned=learned)
+    with pytest.raises(ModelError):  # it is about to be used, and is none
+        trial_scores.evaluate_trial(trial, asked.images[0], device="cpu", quiet=True)
+
+
+def test_P_N10_a_trial_of_an_earlier_version_is_known_by_its_model(
+    call: Callable[..., int], tmp_path: Path, trainings: Trainings
+) -> None:
+    assert call("--seeds", "1") == 0
+    path = tmp_path / "out" / "good" / "seed0" / trials.TRIAL_FILE
+    now = json.loads(path.read_text())
+    path.write_text(json.dumps({name: value for name, value in now.items() if name != "learned"}))
+    assert call("--seeds", "1") == 0
+    assert len(trainings.started) == 2
+    assert json.loads(path.read_text()) == now
+
+
+def test_a_recipe_with_a_fold_of_its_own_is_told_about_folds(call: Callable[..., int], tmp_path: Path) -> None:
+    recipe(tmp_path, "good", fold="{ k = 4, index = 1 }")
+    assert call("--seeds", "1") == 3
+    assert "use --folds" in document(tmp_path / "out")["failed"][0]["reason"]
+    assert call("--seeds", "1", "--folds", "4") == 0
+
+
+def test_other_images_in_a_folder_of_the_same_name_are_another_question(
+    call: Callable[..., int], tmp_path: Path
+) -> None:
+    for place in ("one", "two"):
+        other = dataset(tmp_path / place / "elsewhere", count=12, seed=len(place))
+        if place == "two":
+            (other / "labels.csv").unlink()
+        assert call("--seeds", "1", "--test-data", str(other)) == 0
+    assert (tmp_path / "out" / "comparison-1.json").is_file()
 
 
 def test_what_is_finished_is_kept(call: Callable[..., int], trainings: Trainings, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Near-duplicates never part where we divide; where the data divides it is honoured, and said."""
 
 import json
+import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from usassist.core.data import dataset
+from usassist.core.data import dataset, twins
 from usassist.core.data.dataset import Example, load, undeclared_twins, with_splits
 from usassist.core.data.divide import divide
 from usassist.core.data.folds import folds
@@ -222,6 +223,24 @@ def test_the_validation_images_of_a_project_are_those_that_training_uses(
     assert len(chosen) == 15
     val = {example.key for example in load(folder, split="val")}
     assert val == {example.key for example in divide(load(folder)).examples if example.split == "val"}
+    without = {example.key for example in load(folder, split="val", near_duplicates=False)}
+    off = divide(load(folder), near_duplicates="off").examples
+    assert without == {example.key for example in off if example.split == "val"} != val
+
+
+def test_files_of_equal_size_are_hashed_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a training asks which of them are the same; a changed file again."""
+    for number in range(12):  # equal sizes
+        (folder / "images" / f"r{number}.png").write_bytes(bytes([number]) * 50)
+    hashed: list[str] = []
+    monkeypatch.setattr(twins, "hash_source", lambda source: hashed.append(source.relative) or source.relative)
+    divide(load(folder), near_duplicates="off")
+    assert len(hashed) == len(set(hashed)) >= 12
+    hashed.clear()
+    (folder / "images" / "r3.png").write_bytes(b"x" * 50)
+    os.utime(folder / "images" / "r3.png", ns=(1, 1))
+    divide(load(folder), near_duplicates="off")
+    assert hashed == ["r3.png"]
 
 
 @pytest.mark.data

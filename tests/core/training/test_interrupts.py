@@ -46,6 +46,15 @@ def test_without_a_signal_nothing_happens_and_an_error_passes_through() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_a_signal_is_answered_also_where_the_block_failed() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt) as stop, held_signals():
+        signal.raise_signal(signal.SIGINT)
+        raise ValueError("full")
+    assert isinstance(stop.value.__context__, ValueError)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a process under nohup does so with others
     with held_signals():
@@ -129,6 +138,21 @@ def test_ctrl_c_while_the_first_epoch_is_saved_waits_for_it(
     assert first.interrupted and first.epochs == 1
     assert {"checkpoint.pt", "weights.safetensors", "model.json"} <= {path.name for path in first.folder.iterdir()}
     assert resume(first.folder, device="cpu").epochs == 2
+
+
+def test_ctrl_c_is_no_failed_training_where_the_save_it_waited_for_fails(
+    recipe, always_best, small, tmp_path, *, monkeypatch, caplog
+) -> None:
+    """A failed one would let `compare` go on with the next."""
+
+    def full(*_: Any, **__: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        raise TrainingError("The disk is full.")
+
+    monkeypatch.setattr(run, "save_checkpoint", full)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, [always_best], tmp_path / "run", task="segment", overrides=small, device="cpu")
+    assert "The disk is full." in caplog.text
 
 
 def test_a_run_that_finished_no_epoch_begins_again_and_says_so(recipe, always_best, small, tmp_path, caplog) -> None:

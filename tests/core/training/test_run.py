@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -224,6 +225,35 @@ def test_a_resumed_run_refuses_other_data(recipe, discs, small, tmp_path) -> Non
     table.write_text(table.read_text().replace("i00.png,normal,train", "i00.png,normal,val"))
     with pytest.raises(TrainingError, match=r"data of .* changed"):
         resume(result.folder, device="cpu")
+
+
+def test_a_refused_run_keeps_what_was_found_about_its_data(recipe, discs, small, tmp_path) -> None:
+    result = train(recipe, [discs], tmp_path / "run", overrides=[*small, "epochs=1"], device="cpu", task="segment")
+    before = (result.folder / "leakage.json").read_bytes()
+    table = discs / "labels.csv"
+    table.write_text(table.read_text().replace("i00.png,normal,train", "i00.png,normal,val"))
+    with pytest.raises(TrainingError, match=r"data of .* changed"):
+        resume(result.folder, device="cpu")
+    assert (result.folder / "leakage.json").read_bytes() == before
+
+
+def test_a_run_of_an_earlier_version_goes_on_as_it_was_divided(recipe, discs, small, tmp_path) -> None:
+    """It looked for no near-duplicates, and its recipe says nothing about them."""
+    for twin in range(0, 16, 2):
+        grey = cv2.imread(str(discs / "images" / f"i{twin:02d}.png"), cv2.IMREAD_GRAYSCALE)
+        brighter = np.clip(grey * 0.8 + 9, 0, 255).astype(np.uint8)
+        cv2.imwrite(str(discs / "images" / f"i{twin + 1:02d}.png"), brighter)
+    table = discs / "labels.csv"
+    table.write_text(re.sub(r",(train|val)$", ",", table.read_text(), flags=re.MULTILINE))
+    off = ["split.near_duplicates=off", "epochs=2"]
+    options = {"device": "cpu", "task": "segment"}
+    run = train(
+        *(recipe, [discs], tmp_path / "run"), overrides=[*small, *off], on_epoch=_interrupted_after(1), **options
+    )
+    kept = run.folder / "config.toml"
+    kept.write_text(kept.read_text().replace('[split]\nnear_duplicates = "off"\n', ""))
+    assert read_recipe(kept).split.near_duplicates == "join"
+    assert resume(run.folder, device="cpu").epochs == 2
 
 
 def test_a_model_is_not_overwritten_by_a_run(recipe, discs, tmp_path) -> None:

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from usassist.core import paths
-from usassist.core.errors import TrainingError
+from usassist.core.errors import ModelError, TrainingError
 from usassist.core.models.build import build_model
-from usassist.core.models.config import AdapterConfig, HeadConfig, ModelConfig
+from usassist.core.models.config import AdapterConfig, HeadConfig, ModelConfig, PreprocessConfig
 from usassist.core.models.config import Task as ModelTask
-from usassist.core.models.weights import ModelInfo, find_model
-from usassist.core.training import loop, start
-from usassist.core.training.config import TrainConfig, read_recipe
+from usassist.core.models.preprocess import to_tensor
+from usassist.core.models.weights import ModelInfo, find_model, save_model
+from usassist.core.training import batches, loop, start
+from usassist.core.training.config import TrainConfig, read_recipe, stated
 from usassist.core.training.rates import parameter_groups
+from usassist.core.training.run import train
 from usassist.core.training.start import Start, describe_model
 
 RECIPES = paths.resources() / "recipes"
@@ -96,6 +98,62 @@ def test_what_learns_is_what_the_model_has_whatever_the_recipe_says(towers: Path
     state = loop.new_state(build_model(info.config, folder=towers), config)
     learning = [name for name, p in state.model.named_parameters() if p.requires_grad]
     assert learning and all(".adapter." in name for name in learning)
+
+
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+
+@pytest.fixture
+def clip_coloured(towers: Path, tmp_path: Path) -> Path:
+    """Tiny towers that can be a base, and whose images had CLIP's colours."""
+    own = ModelConfig.read(towers)
+    colours = PreprocessConfig(32, CLIP_MEAN, CLIP_STD)
+    config = dataclasses.replace(own, adapter=AdapterConfig("none"), preprocess=colours)
+    save_model(build_model(config, folder=towers), tmp_path / "base", config=config, clip_folder=towers)
+    return tmp_path / "base"
+
+
+def _bare(folder: Path, *colours: str) -> Path:
+    """A recipe that states the size of its images, and of their colours what is given."""
+    lines = ['name = "m"', 'title = "M"', 'trainable = "adapters"', "epochs = 1", "batch_size = 4", "threads = 1"]
+    lines += ["[encoder]", "taps = [0, 1, 2]", "[head]", "widths = [8, 8]", "[preprocess]", "size = 32", *colours]
+    path = folder / "bare.toml"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("how", ["encoder.base", "start_from"])
+def test_P_N4_colours_that_a_recipe_does_not_state_are_those_of_what_it_starts_from(
+    clip_coloured: Path, discs: Path, tmp_path: Path, *, how: str, caplog, monkeypatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(batches, "to_tensor", lambda images, how: seen.append(how) or to_tensor(images, how))
+    given = [f'{how}="{clip_coloured}"', *(["adapter.kind=lora"] if how == "encoder.base" else [])]
+    result = train(_bare(tmp_path), [discs], tmp_path / "run", task="segment", device="cpu", overrides=given)
+    expected = PreprocessConfig(32, CLIP_MEAN, CLIP_STD)
+    assert ModelConfig.read(result.folder).preprocess == expected
+    assert read_recipe(result.folder / "config.toml").preprocess == expected
+    assert seen and set(seen) == {expected}
+    assert "[preprocess]" not in caplog.text
+
+
+def test_P_N4_other_colours_than_those_of_the_base_are_said(clip_coloured: Path, tmp_path: Path) -> None:
+    path = _bare(tmp_path, "mean = 0.5")
+    config = read_recipe(path, overrides=[f'encoder.base="{clip_coloured}"'])
+    begun = start.find_start(config)
+    found = start.with_colours(config, begun, stated=stated(path))
+    assert found.preprocess == PreprocessConfig(32, (0.5,), CLIP_STD)
+    said = start.say_colours(found, begun)
+    assert "says mean 0.5 and" in said and "'base' it starts from" in said and "mean 0.4815, 0.4578, 0.4082" in said
+    assert start.say_colours(start.with_colours(config, begun, stated=()), begun) == ""
+    assert start.with_colours(config, Start(), stated=()) == config
+    assert "preprocess.std" in stated(path, overrides=["preprocess.std=0.2"]) - stated(path)
+
+
+def test_taps_of_another_base_say_what_to_set(clip_coloured: Path, discs: Path, tmp_path: Path) -> None:
+    overrides = [f'encoder.base="{clip_coloured}"', "adapter.kind=lora", "head.widths=[8, 8, 8, 8]"]
+    with pytest.raises(ModelError, match=r"3 taps need 2 widths, found 4: set head\.widths"):
+        train(_bare(tmp_path), [discs], tmp_path / "run", task="segment", device="cpu", overrides=overrides)
 
 
 def test_trunk_lr_is_the_towers_where_they_start_trained_a_vit_among_them(towers: Path) -> None:

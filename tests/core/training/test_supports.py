@@ -27,19 +27,32 @@ def test_P2_a_support_is_another_image_of_the_class_that_shows_something(items, 
     plain = ("prompts.support=0", "prompts.without=1")
     of_class = load_vocabulary().captions
     benign = list(of_class).index("benign")
+    empties = 0
     for batch, without in zip(_batches(items, recipe, quick), _batches(items, recipe, quick, *plain), strict=True):
         assert without.supports is None and batch.supports is not None
         assert torch.equal(batch.images, without.images) and torch.equal(batch.truth, without.truth)
         for place, support in enumerate(batch.supports.of_image.tolist()):
-            if support < 0:
-                assert batch.classes[place] != benign and batch.prompts[place]  # normal images show nothing to point at
-                continue
-            assert batch.prompts[place] == ""
+            assert support >= 0 and batch.prompts[place] == ""
             same = [int(torch.equal(batch.supports.images[support], image)) for image in batch.images]
             (source,) = [at for at, is_same in enumerate(same) if is_same]
-            assert source != place and batch.classes[source] == batch.classes[place] == benign
+            assert source != place and batch.classes[source] == benign  # normal images show nothing to point at
+            empties += int(not batch.truth[place].any())
             assert torch.equal(batch.supports.masks[support, 0] > 0, batch.truth[source] > 0)
             assert batch.supports.masks[support].any()
+    assert empties, "a support alone must not say that something is there"
+
+
+def test_P2_what_shows_something_takes_no_support_of_another_class(items, recipe, quick) -> None:
+    """Every image is of a class of its own: only those that show nothing find one."""
+    apart = [
+        dataclasses.replace(item, example=dataclasses.replace(item.example, class_name=f"c{number}"))
+        for number, item in enumerate(items)
+    ]
+    found = set()
+    for batch in _batches(apart, recipe, quick):
+        of_image = [-1] * len(batch.prompts) if batch.supports is None else batch.supports.of_image.tolist()
+        found |= {(bool(truth.any()), support >= 0) for truth, support in zip(batch.truth, of_image, strict=True)}
+    assert found == {(True, False), (False, True)}
 
 
 def test_the_share_is_that_of_the_recipe(items, recipe, quick) -> None:

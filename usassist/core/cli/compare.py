@@ -15,7 +15,7 @@ from usassist.core.cli.output import Exit, complain, count, print_json, print_ta
 from usassist.core.errors import UsassistError
 
 if TYPE_CHECKING:
-    from usassist.core.cli.trial_scores import Images
+    from usassist.core.cli.trial_scores import Asked, Images
     from usassist.core.cli.trials import Trial
     from usassist.core.evaluation.comparison import Candidate, ComparisonFacts, Row
     from usassist.core.evaluation.stored import StoredReport
@@ -109,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
     recipes = _in_order(arguments.recipes, arguments.against)
     device = str(resolve(arguments.device))
     trials = plan(recipes, settings or [Setting()], seeds=arguments.seeds, out=out, folds=arguments.folds)
-    asked, mark = images_to_score(
+    asked = images_to_score(
         arguments.data,
         arguments.test_data,
         split=arguments.split,
@@ -117,17 +117,17 @@ def run(arguments: argparse.Namespace) -> int:
         near_duplicates=look_for_near_duplicates(recipes, arguments.overrides),
     )
     failed: list[Failure] = []
-    trained = _train_all(trials, arguments, mark, failed)
+    trained = _train_all(trials, arguments, asked, failed)
     candidates = _evaluate_all(trained, asked, arguments, failed)
-    rows = compare(candidates, groups={images.name: images.groups() for images in asked})
+    rows = compare(candidates, groups={images.name: images.groups() for images in asked.images})
     facts = ComparisonFacts(
         tuple(path.resolve().name for path in arguments.data),
         arguments.split,
         tuple(arguments.overrides),
         device,
         tuple(failed),
-        tuple(images.warning for images in asked if images.warning),
-        _question(arguments, recipes, mark),
+        tuple(images.warning for images in asked.images if images.warning),
+        _question(arguments, recipes, asked),
     )
     kept = write_comparison(out, rows, facts)
     if arguments.json:
@@ -148,13 +148,13 @@ def _complain_of(facts: "ComparisonFacts", kept: Path | None) -> None:
     report_failures(facts.failed)
 
 
-def _question(arguments: argparse.Namespace, recipes: Sequence[Path], data_fingerprint: str) -> dict[str, Any]:
+def _question(arguments: argparse.Namespace, recipes: Sequence[Path], asked: "Asked") -> dict[str, Any]:
     """Return what tells one comparison from another: the recipes as they are written, the data, how it is trained."""
     return {
         "recipes": {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in recipes if path.is_file()},
         "first": recipes[0].stem,
-        "data": data_fingerprint,
-        "test_data": [path.resolve().name for path in arguments.test_data],
+        "data": asked.data_fingerprint,
+        "scored": asked.scored(),
         **{name: getattr(arguments, name) for name in ("seeds", "ratios", "shots", "folds", "split", "overrides")},
     }
 
@@ -171,7 +171,7 @@ def _in_order(recipes: Sequence[Path], against: str | None) -> list[Path]:
 
 
 def _train_all(
-    trials: "Sequence[Trial]", arguments: argparse.Namespace, data_fingerprint: str, failed: list[Failure]
+    trials: "Sequence[Trial]", arguments: argparse.Namespace, asked: "Asked", failed: list[Failure]
 ) -> "list[Trial]":
     """Train every trial and return those that are finished; one that fails is noted, and the rest goes on."""
     from usassist.core.cli.trials import train_trial
@@ -185,7 +185,7 @@ def _train_all(
                 trial,
                 arguments.data,
                 overrides=arguments.overrides,
-                data_fingerprint=data_fingerprint,
+                asked=asked,
                 device=arguments.device,
                 on_epoch=None if arguments.quiet else _print_epoch,
             )
@@ -199,7 +199,7 @@ def _train_all(
 
 
 def _evaluate_all(
-    trained: "Sequence[Trial]", asked: "Sequence[Images]", arguments: argparse.Namespace, failed: list[Failure]
+    trained: "Sequence[Trial]", asked: "Asked", arguments: argparse.Namespace, failed: list[Failure]
 ) -> "list[Candidate]":
     """Score every training on all images asked for; what fails is noted, and the rest goes on."""
     from usassist.core.cli.trial_scores import as_trained
@@ -209,7 +209,7 @@ def _evaluate_all(
     for (recipe, setting), same in groupby(trained, key=lambda trial: (trial.recipe.stem, trial.setting)):
         trials = list(same)
         trainable, parameters = _counted(trials[0])
-        for images in asked:
+        for images in asked.images:
             runs = []
             for _, of_seed in groupby(trials, key=lambda trial: trial.seed):
                 scored = [(trial, _scored(trial, images, arguments, failed)) for trial in of_seed]

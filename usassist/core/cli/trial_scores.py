@@ -4,9 +4,11 @@ import logging
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from usassist.core.cli.trials import FOLD_SEED, Trial
+from usassist.core.cli.trials import FOLD_SEED, Trial, learned_of
 from usassist.core.data.dataset import (
     Example,
     fingerprint,
@@ -16,12 +18,18 @@ from usassist.core.data.dataset import (
     undeclared_twins,
     with_splits,
 )
+from usassist.core.data.divide import Division, NearDuplicates, divide
 from usassist.core.data.folds import folds as divide_in_folds
+from usassist.core.data.near_duplicates import NearPair
 from usassist.core.errors import TrainingError, UsassistError
 from usassist.core.evaluation.comparison import Trained
 from usassist.core.evaluation.curves import read_epochs
 from usassist.core.evaluation.stored import Image, StoredReport, pooled, read_report
 from usassist.core.models.config import ModelConfig
+
+if TYPE_CHECKING:
+    from usassist.core.models.weights import ModelInfo
+    from usassist.core.training.config import TrainConfig
 
 logger = logging.getLogger(__name__)
 
@@ -47,15 +55,57 @@ class Images:
         return {(e.source.relative, e.frame): e.group for part in self.parts for e in part}
 
 
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What a comparison is about: the images to score, and `data`, all that is trained on, with its near-duplicates."""
+
+    images: tuple[Images, ...]
+    data: tuple[Example, ...]
+    twins: tuple[NearPair, ...] = ()
+
+    @property
+    def data_fingerprint(self) -> str:
+        """Return the fingerprint of all that is trained on, as it lies there: not divided yet."""
+        return fingerprint(self.data)
+
+    def scored(self) -> dict[str, list[str]]:
+        """Return the fingerprint of what is scored of each dataset, for each fold."""
+        return {images.name: [fingerprint(part) for part in images.parts] for images in self.images}
+
+    def learned(self, trial: Trial, config: "TrainConfig") -> str:
+        """Return the fingerprint of what a trial learns from where it is divided as it is scored.
+
+        It is that of its model's provenance, or an image that is scored may be one that it learned. Raises
+        TrainingError.
+        """
+        from usassist.core.training.division import learned_fingerprint, thinned
+
+        division = _division(self, config.split.near_duplicates, trial.fold)
+        return learned_fingerprint(thinned(division.examples, config.few_shot))
+
+
+@lru_cache(maxsize=16)
+def _division(asked: Asked, near_duplicates: NearDuplicates, fold: tuple[int, int] | None) -> Division:
+    """Divide all that is trained on: once, however many recipes and seeds train on it."""
+    index, count = fold or (0, 0)
+    return divide(
+        asked.data,
+        near_duplicates=near_duplicates,
+        folds=count,
+        index=index,
+        seed=FOLD_SEED,
+        twins=asked.twins,
+    )
+
+
 def images_to_score(
     data: Sequence[Path], others: Sequence[Path], *, split: str, folds: int = 0, near_duplicates: bool = True
-) -> tuple[list[Images], str]:
+) -> Asked:
     """Return the images of `split` of each dataset in `data`, divided as the training divides them, then of the others.
 
     Of a dataset in `others` that declares no splits all images are taken: nothing was trained on it. `near_duplicates`
-    looks for those that no group declares, as the training does unless its recipe says "off". The second value
-    is the fingerprint of all of `data`. Raises TrainingError where a dataset has no image in that split, or two have
-    one name.
+    looks for those that no group declares, as the training does unless its recipe says "off". Raises TrainingError
+    where a dataset has no image in that split, or two have one name.
     """
     lists = [load(path) for path in data]
     together = [example for part in lists for example in part]
@@ -82,7 +132,7 @@ def images_to_score(
             raise TrainingError(f"{images.name} has no image in the split {split!r}; choose another with --split.")
         if sum(other.name == images.name for other in found) > 1:
             raise TrainingError(f"Two datasets are called {images.name!r}; give each folder a name of its own.")
-    return found, fingerprint(together)
+    return Asked(tuple(found), tuple(together), tuple(twins))
 
 
 def _shared(
@@ -109,7 +159,8 @@ def _of_split(examples: Sequence[Example], split: str) -> tuple[Example, ...]:
 def evaluate_trial(trial: Trial, images: Images, *, device: str, quiet: bool) -> StoredReport:
     """Score a trained model on images, with a report in its folder; an evaluation that is there already is read.
 
-    Raises UsassistError where the model cannot run or no image could be evaluated.
+    Raises UsassistError where the model cannot run or no image could be evaluated, and where it learned from other
+    images than its trial says.
     """
     from usassist.core.cli.engine import engine
     from usassist.core.cli.harness import evaluate_examples
@@ -123,7 +174,9 @@ def evaluate_trial(trial: Trial, images: Images, *, device: str, quiet: bool) ->
         before = read_report(out)
     except UsassistError:
         before = None
-    asked = (find_model(str(trial.folder)).weights_hash, fingerprint(examples))
+    model = find_model(str(trial.folder))
+    _require_division(trial, model)
+    asked = (model.weights_hash, fingerprint(examples))
     if before is not None and (before.weights_hash, before.data_fingerprint) == asked:
         return before
     chosen = Namespace(
@@ -135,6 +188,15 @@ def evaluate_trial(trial: Trial, images: Images, *, device: str, quiet: bool) ->
         logger.warning("%s: %s was not evaluated: %s", trial.name, name, reason)
     write_report(out, evaluation, replace(facts, data=images.name, split=images.split))
     return read_report(out)
+
+
+def _require_division(trial: Trial, model: "ModelInfo") -> None:
+    provenance = model.config.provenance if model.config is not None else {}
+    if provenance.get("data_fingerprint") != learned_of(trial.folder):
+        raise TrainingError(
+            f"The model in {trial.folder} learned from other images than this comparison trains on, or from images "
+            "divided otherwise, so it may have learned some that are scored; give another --out, or remove the folder."
+        )
 
 
 def as_trained(scored: Sequence[tuple[Trial, StoredReport]]) -> Trained:

@@ -16,12 +16,15 @@ from usassist.core.models.config import CONFIG_FILE, WEIGHTS_FILE
 from usassist.core.project.atomic import make_folder, write_bytes
 
 if TYPE_CHECKING:
+    from usassist.core.cli.trial_scores import Asked
     from usassist.core.training.config import TrainConfig
     from usassist.core.training.loop import EpochReport
     from usassist.core.training.run import RunResult, TaskName
 
 logger = logging.getLogger(__name__)
 TRIAL_FILE = "trial.json"
+_LEARNED = "learned"
+"""The key of the fingerprint of the images learned from, as they were divided."""
 FOLD_SEED = 0
 """The folds are the same for every recipe and seed: that is what makes them comparable."""
 
@@ -105,13 +108,13 @@ def train_trial(
     data: Sequence[Path],
     *,
     overrides: Sequence[str],
-    data_fingerprint: str,
+    asked: "Asked",
     device: str,
     on_epoch: "Callable[[EpochReport], None] | None" = None,
 ) -> "RunResult | None":
     """Train what is not trained yet: start, or go on after an interruption; None where it was finished before.
 
-    Raises TrainingError where the folder holds a training with another recipe or on other data.
+    Raises TrainingError where the folder holds a training with another recipe, on other data or divided otherwise.
     """
     from usassist.core.training import run as training
     from usassist.core.training.checkpoint import CHECKPOINT_FILE
@@ -119,19 +122,25 @@ def train_trial(
 
     changes = trial.overrides(overrides)
     config = read_recipe(trial.recipe, overrides=changes)
-    asked = {
+    if config.fold.k and trial.fold is None:
+        raise TrainingError(f"{trial.recipe} trains fold {config.fold.index} of {config.fold.k}; use --folds instead.")
+    identity = {
         "recipe": hashlib.sha256(_settings(trial.recipe, changes).encode()).hexdigest(),
-        "data": data_fingerprint,
+        "data": asked.data_fingerprint,
+        _LEARNED: asked.learned(trial, config),
     }
     found = _read(trial.folder)
-    if found is not None and {name: found.get(name) for name in asked} != asked:
+    # Earlier versions did not say what was learned; the model does, and is asked when it is scored.
+    known = None if found is None else {_LEARNED: identity[_LEARNED], **found}
+    if known is not None and {name: known.get(name) for name in identity} != identity:
         raise TrainingError(
-            f"{trial.folder} holds a training with another recipe or --set, or on other data; give another --out, or "
-            "remove it."
+            f"{trial.folder} holds a training with another recipe or --set, on other data, or on data that was divided "
+            "otherwise; give another --out, or remove it."
         )
-    if found is not None and found.get("finished"):
+    finished = found is not None and bool(found.get("finished"))
+    _write(trial.folder, {**identity, "finished": finished})
+    if finished:
         return None
-    _write(trial.folder, {**asked, "finished": False})
     if (trial.folder / CHECKPOINT_FILE).is_file():
         result = training.resume(trial.folder, device=device, on_epoch=on_epoch)
     else:
@@ -147,8 +156,13 @@ def train_trial(
             on_epoch=on_epoch,
         )
     if not result.interrupted:
-        _write(trial.folder, {**asked, "finished": True})
+        _write(trial.folder, {**identity, "finished": True})
     return result
+
+
+def learned_of(folder: Path) -> str | None:
+    """Return the fingerprint of what the trial in a folder is to learn from, None where nothing says so."""
+    return (_read(folder) or {}).get(_LEARNED)
 
 
 def _settings(recipe: Path, changes: Sequence[str]) -> str:

@@ -31,13 +31,13 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 
-def load(path: Path, *, split: str = "all", every_object: bool = False) -> list[Example]:
+def load(path: Path, *, split: str = "all", every_object: bool = False, near_duplicates: bool = True) -> list[Example]:
     """List the examples of a dataset in any layout of `data.layouts`, or of a project, in natural order.
 
     `split` is train, val, test or all; train and val of a project, which declares none, are those that a training on it
-    alone uses. `every_object` takes in the frames of a project that show other objects than its first: for training
-    that tells objects apart. Raises TrainingError for a folder of another layout and for a split that does not exist,
-    naming those that do.
+    alone uses (one that looks for near-duplicates, or does not). `every_object` takes in the frames of a project that
+    show other objects than its first: for training that tells objects apart. Raises TrainingError for a folder of
+    another layout and for a split that does not exist, naming those that do.
     """
     if not path.exists():
         raise TrainingError(f"There is no folder {path}; check the path of the dataset.")
@@ -45,7 +45,7 @@ def load(path: Path, *, split: str = "all", every_object: bool = False) -> list[
     if split == "all":
         return examples
     if split in ("train", "val") and is_project(path):
-        examples = with_splits(examples, twins=undeclared_twins(examples))
+        examples = with_splits(examples, twins=undeclared_twins(examples) if near_duplicates else ())
     chosen = [example for example in examples if example.split == split]
     if not chosen:
         there = sorted({example.split for example in examples if example.split})

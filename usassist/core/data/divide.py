@@ -8,6 +8,7 @@ from typing import Any, Literal
 from usassist.core.data.dataset import Example, groups_of, linked, undeclared_twins, with_splits
 from usassist.core.data.folds import fold
 from usassist.core.data.leakage import Twins, find_leakage, leakage_document
+from usassist.core.data.near_duplicates import NearPair
 
 NearDuplicates = Literal["join", "drop", "off"]
 """What is done about near-duplicates that no group declares: see `divide`."""
@@ -68,16 +69,20 @@ def divide(
     folds: int = 0,
     index: int = 0,
     seed: int = 0,
+    twins: Sequence[NearPair] | None = None,
     on_read: Callable[[], object] | None = None,
 ) -> Division:
     """Give every example a split: the data's, else by group; with `folds`, those of the cross-validation's `index`.
 
     "join": near-duplicates that no group declares are looked for, which reads every image once (`on_read`), and are
     kept on one side. A declared split is honoured all the same; what has none follows. "drop" also leaves out training
-    examples with a near-duplicate, through others too, that is declared in val or test. "off" does not look. Raises
-    TrainingError for folds that cannot be made.
+    examples with a near-duplicate, through others too, that is declared in val or test. "off" does not look. `twins`
+    are those of `undeclared_twins` where they are known already. Raises TrainingError for folds that cannot be made.
     """
-    twins = [] if near_duplicates == "off" else undeclared_twins(examples, on_read=on_read)
+    if near_duplicates == "off":
+        twins = []
+    elif twins is None:
+        twins = undeclared_twins(examples, on_read=on_read)
     if folds:
         divided = fold(examples, k=folds, index=index, seed=seed, twins=twins)
     else:

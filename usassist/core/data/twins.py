@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from usassist.core.data.example import Example
 from usassist.core.data.frames import open_frames
@@ -48,6 +49,13 @@ def file_marks(examples: Sequence[Example]) -> list[list[str]]:
 
 def _content_mark(source: Source) -> list[str]:
     try:
-        return [f"\uffff{source.sha256 or hash_source(source)}"]
-    except ReadError:  # said again, with its reason, when the image is read
+        now = source.path.stat()
+        return [f"\uffff{source.sha256 or _hash(source, now.st_size, now.st_mtime_ns)}"]
+    except (OSError, ReadError):  # said again, with its reason, when the image is read
         return []
+
+
+@lru_cache(maxsize=2**17)
+def _hash(source: Source, size: int, modified_ns: int) -> str:  # the rest of the cache's key
+    """Hash a file once, however often a training asks which files are the same."""
+    return hash_source(source)

@@ -11,7 +11,7 @@ from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.data.augment import AugmentConfig
 from usassist.core.data.divide import NearDuplicates
 from usassist.core.errors import TrainingError
-from usassist.core.models.config import AdapterConfig, HeadConfig, PreprocessConfig
+from usassist.core.models.config import AdapterConfig, HeadConfig, Precision, PreprocessConfig
 from usassist.core.models.record import build_record, require_range
 
 
@@ -57,8 +57,8 @@ class PromptConfig:
     """How often a training image comes without a text, and with a text that names something it does not show.
 
     `support` is the share of images that come with a visual prompt instead: another image of the batch that shows the
-    same class, with its mask. An image to which the batch has no such other keeps its text. For heads that take
-    conditions.
+    same class, with its mask; for an image that shows nothing, one of any class. An image to which the batch has no
+    such other keeps its text. For heads that take conditions.
     """
 
     without: float = 0.5
@@ -184,7 +184,7 @@ class TrainConfig:
     patience: int = 0
     validate_every: int = 1
     trainable: Literal["all", "adapters"] = "all"
-    precision: Literal["fp32", "bf16", "int8"] = "fp32"
+    precision: Precision = "fp32"
     workers: int = 1
     threads: int = 0
     tensorboard: bool = False
@@ -206,6 +206,19 @@ class TrainConfig:
 
 def read_recipe(path: Path, *, overrides: Sequence[str] = ()) -> TrainConfig:
     """Read a recipe and apply `key=value` or `section.key=value` overrides. Raises TrainingError."""
+    config = build_record(TrainConfig, _read(path, overrides), where=str(path), error=TrainingError)
+    _check_ranges(config, str(path))
+    return config
+
+
+def stated(path: Path, *, overrides: Sequence[str] = ()) -> frozenset[str]:
+    """Return what a recipe and its overrides say, as "preprocess.mean": all else is a default. Raises TrainingError."""
+    raw = _read(path, overrides)
+    inner = {f"{name}.{key}" for name, section in raw.items() if isinstance(section, dict) for key in section}
+    return frozenset({*raw, *inner})
+
+
+def _read(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -214,9 +227,7 @@ def read_recipe(path: Path, *, overrides: Sequence[str] = ()) -> TrainConfig:
         raise TrainingError(f"The recipe {path} is not valid TOML: {error}.") from error
     for override in overrides:
         _apply(raw, override)
-    config = build_record(TrainConfig, raw, where=str(path), error=TrainingError)
-    _check_ranges(config, str(path))
-    return config
+    return raw
 
 
 _LOSS_WEIGHTS = ("dice", "bce", "ce", "focal", "focal_gamma", "boundary", "presence", "quality", "contrast")

@@ -13,7 +13,8 @@ _HELD = (signal.SIGINT, signal.SIGTERM)
 def held_signals() -> Iterator[None]:
     """Hold SIGINT and SIGTERM back until the block is done; the first that came is then answered as ever.
 
-    Where Python delivers no signals, outside the main thread, this does nothing.
+    Also where the block failed: its error is then the context of the KeyboardInterrupt that a handler may raise. Where
+    Python delivers no signals, outside the main thread, this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -30,5 +31,5 @@ def held_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if came:
-        signal.raise_signal(signal.Signals(came[0]))
+        if came:
+            signal.raise_signal(signal.Signals(came[0]))

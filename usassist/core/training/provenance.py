@@ -11,14 +11,15 @@ import torch
 
 import usassist
 from usassist import __version__
-from usassist.core.data.dataset import Example, fingerprint
+from usassist.core.data.dataset import Example
 from usassist.core.errors import TrainingError
 from usassist.core.models.config import ModelConfig
+from usassist.core.training.division import learned_fingerprint, learned_from
 
 
 def provenance(examples: Sequence[Example], data: Sequence[Path], *, task: str, **more: Any) -> dict[str, Any]:
     """Return what a run depends on besides its recipe; names only, no absolute paths. JSON values."""
-    used = [e for e in examples if e.split in ("train", "val")]
+    used = learned_from(examples)
     return {
         "command": f"usassist-train {task}",
         "usassist": __version__,
@@ -28,7 +29,7 @@ def provenance(examples: Sequence[Example], data: Sequence[Path], *, task: str, 
         "data": [path.name for path in data],
         "n_train": sum(e.split == "train" for e in used),
         "n_val": sum(e.split == "val" for e in used),
-        "data_fingerprint": fingerprint(used),
+        "data_fingerprint": learned_fingerprint(examples),
         **more,
     }
 

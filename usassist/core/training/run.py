@@ -14,24 +14,33 @@ from typing import Any, Literal, Protocol, TypedDict, cast
 import torch
 
 from usassist.core.data.dataset import Example
-from usassist.core.data.divide import Division, divide
-from usassist.core.data.few_shot import choose
-from usassist.core.errors import TrainingError
+from usassist.core.data.divide import Division
+from usassist.core.errors import TrainingError, UsassistError
 from usassist.core.models.build import Model, build_model
 from usassist.core.models.config import WEIGHTS_FILE, ModelConfig
 from usassist.core.models.device import resolve
 from usassist.core.models.weights import fill, save_model
 from usassist.core.project.atomic import write_bytes
 from usassist.core.training.checkpoint import Checkpoint, read_checkpoint, restore, save_checkpoint
-from usassist.core.training.config import TrainConfig, read_recipe
+from usassist.core.training.config import TrainConfig, read_recipe, stated
 from usassist.core.training.distributed import Shard, joined_processes, wait_for_all
+from usassist.core.training.division import divided, thinned
 from usassist.core.training.interrupts import held_signals
 from usassist.core.training.loop import EpochReport, TrainState, new_state, train_epochs
 from usassist.core.training.memory import keep_freed_memory
 from usassist.core.training.metrics_log import MetricsLog
 from usassist.core.training.provenance import provenance, require_same_data
 from usassist.core.training.run_folder import has_checkpoint, locked, read_beginning, require_free, write_beginning
-from usassist.core.training.start import Start, describe_model, find_start, first_model, say_adapter, without_paths
+from usassist.core.training.start import (
+    Start,
+    describe_model,
+    find_start,
+    first_model,
+    say_adapter,
+    say_colours,
+    with_colours,
+    without_paths,
+)
 from usassist.core.training.task import OnProgress, Task, TaskModule
 
 logger = logging.getLogger(__name__)
@@ -94,10 +103,15 @@ def train(
     if config.task not in ("", task):
         raise TrainingError(f"{recipe} is a recipe to {config.task}; run `usassist-train {config.task} {recipe}`.")
     config = dataclasses.replace(config, task=task)
+    keys = stated(recipe, overrides=overrides)
     if not data:
         raise TrainingError("No data was given; add --data FOLDER (a dataset folder or a usassist project).")
     require_free(out)
     with joined_processes(device) as (shard, place), locked(out, shard):
+        start = find_start(config)
+        config = with_colours(config, start, stated=keys)
+        if shard.is_first and (said := say_colours(config, start)):
+            logger.warning("%s", said)
         return _Run(config, data, out, shard, resolve(place), on_epoch, on_progress).go(resumed=None)
 
 
@@ -151,13 +165,16 @@ class _Run:
         module = task_module(config.task or "segment")
         unread: list[str] = []
         division = self._divided(module, unread)
-        examples = self._thinned(division.examples)
+        examples = thinned(division.examples, config.few_shot)
         if resumed is None:
             model, description, clip_folder = self._begin(module, examples, division.counts())
         else:
             description, clip_folder = resumed.config, self.out
             require_same_data(self.out, description, provenance(examples, self.data, task=config.task))
             model = build_model(description, folder=self.out)
+        if self.shard.is_first:  # of a run that goes on, as it is not refused
+            document = json.dumps(division.document, indent=1) + "\n"
+            write_bytes(self.out / LEAKAGE_FILE, document.encode(), error=TrainingError)
         state = new_state(model.to(self.device, memory_format=torch.channels_last), config)  # type: ignore[call-overload]
         save = functools.partial(save_model, state.average, self.out, clip_folder=clip_folder)
         if resumed is not None:
@@ -191,33 +208,17 @@ class _Run:
         return model, without_paths(description, start, self.out), start.folder
 
     def _divided(self, module: TaskModule, unread: list[str]) -> Division:
-        """List the examples, every one with its split: the data's, or a fold's; say and write what crosses splits."""
+        """List the examples, every one with its split: the data's, or a fold's; say what crosses splits."""
         listed = module.read(self.data, self.config, failed=unread)
-        cross, tell, read = self.config.fold, self.on_progress, itertools.count(1)
-        division = divide(
+        tell, read = self.on_progress, itertools.count(1)
+        division = divided(
             listed,
-            near_duplicates=self.config.split.near_duplicates,
-            folds=cross.k,
-            index=cross.index,
-            seed=cross.seed,
+            self.config,
             on_read=None if tell is None else lambda: tell("comparing images", next(read), len(listed)),
         )
-        if self.shard.is_first:
-            if division.pairs:
-                logger.warning("%s", division.sentence())
-            document = json.dumps(division.document, indent=1) + "\n"
-            write_bytes(self.out / LEAKAGE_FILE, document.encode(), error=TrainingError)
+        if self.shard.is_first and division.pairs:
+            logger.warning("%s", division.sentence())
         return division
-
-    def _thinned(self, examples: Sequence[Example]) -> list[Example]:
-        few = self.config.few_shot
-        return choose(
-            examples,
-            ratio=few.ratio or None,
-            per_class=few.per_class or None,
-            seed=few.seed,
-            thin_val=few.thin_val,
-        )
 
     def _describe(
         self, module: TaskModule, examples: Sequence[Example], start: Start, near_duplicates: dict[str, Any]
@@ -269,7 +270,10 @@ class _Run:
                     shard=self.shard,
                     on_progress=self.on_progress,
                 )
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as stop:
+                if isinstance(stop.__context__, UsassistError):  # the save it waited for failed, and would fail again
+                    logger.warning("%s", stop.__context__)
+                    raise
                 logger.warning("Stopped after epoch %d; what was best so far is kept.", state.epoch)
                 return True
         return False

@@ -12,7 +12,7 @@ from usassist.core.models import clip_settings
 from usassist.core.models.config import CONFIG_FILE, WEIGHTS_FILE
 from usassist.core.project.atomic import make_folder, write_bytes
 from usassist.core.training.checkpoint import CHECKPOINT_FILE
-from usassist.core.training.config import TrainConfig, read_recipe, to_toml
+from usassist.core.training.config import SplitConfig, TrainConfig, read_recipe, stated, to_toml
 from usassist.core.training.distributed import Shard, wait_for_all
 from usassist.core.training.start import Start
 
@@ -50,6 +50,8 @@ def read_beginning(run: Path) -> tuple[TrainConfig, list[Path]]:
             f"{run} is not a run: it holds no {RECIPE_FILE}. Start one with a recipe, --data and --out {run}."
         )
     config = read_recipe(run / RECIPE_FILE)
+    if "split.near_duplicates" not in stated(run / RECIPE_FILE):  # of earlier versions, which looked for none
+        config = dataclasses.replace(config, split=SplitConfig("off"))
     places = _read_places(run / DATA_FILE)
     encoder = dataclasses.replace(config.encoder, base=places.get("base", config.encoder.base))
     config = dataclasses.replace(config, encoder=encoder, start_from=places.get("start_from", config.start_from))

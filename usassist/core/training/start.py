@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
@@ -76,6 +76,44 @@ def find_start(config: TrainConfig) -> Start:
     return Start(model, base)
 
 
+def with_colours(config: TrainConfig, start: Start, *, stated: Collection[str]) -> TrainConfig:
+    """Return the recipe with the mean and deviation that its first weights know, where it does not state its own.
+
+    `stated` are the keys that it does. Without a model to start from or stand on it stays what it is.
+    """
+    info = start.model or start.base
+    if info is None:
+        return config
+    own, theirs = config.preprocess, _config_of(info).preprocess
+    mean = own.mean if "preprocess.mean" in stated else theirs.mean
+    std = own.std if "preprocess.std" in stated else theirs.std
+    return dataclasses.replace(config, preprocess=dataclasses.replace(own, mean=mean, std=std))
+
+
+def say_colours(config: TrainConfig, start: Start) -> str:
+    """Return a sentence where a recipe states another mean or deviation than its first weights know, else ""."""
+    info = start.model or start.base
+    if info is None:
+        return ""
+    own, theirs = config.preprocess, _config_of(info).preprocess
+    if all(_equal(a, b) for a, b in ((own.mean, theirs.mean), (own.std, theirs.std))):
+        return ""
+    return (
+        f"The recipe's [preprocess] says mean {_numbers(own.mean)} and std {_numbers(own.std)}, while the model "
+        f"{info.name!r} it starts from was trained with mean {_numbers(theirs.mean)} and std {_numbers(theirs.std)}; "
+        f"leave them out to take those."
+    )
+
+
+def _equal(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    """Return whether two means or deviations do the same: one number stands for three."""
+    return (one * 3)[:3] == (other * 3)[:3]
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:.4g}" for value in values)
+
+
 def without_paths(description: ModelConfig, start: Start, out: Path) -> ModelConfig:
     """Return the description as the folder `out` keeps it: an installed base by its name, another one by where it lies
     relative to `out`, so that the two can be moved together.
@@ -102,8 +140,8 @@ def describe_model(
     """Describe the model to be.
 
     It goes on from a model of the same task as it is (towers, adapters, head), from one of another task with the same
-    towers and adapters under the recipe's head. What images look like in training is always what the recipe says, their
-    size too, and so is dropout.
+    towers and adapters under the recipe's head. What images look like in training is what the recipe says, their size
+    too (`with_colours` has filled in what it does not state), and so is dropout.
     Raises TrainingError where the classes are not those of the model it goes on from, or where the recipe asks for
     another adapter, or for the same task another head, than that model's.
     """

@@ -40,8 +40,10 @@ def supports_of(
 ) -> Supports | None:
     """Choose a support for `prompts.support` of this process's images, from the whole global batch.
 
-    A support is another image of the same class (`classes` by number) in which something is shown; an image without one
-    has none. A matter of seed, epoch and image alone, whatever the number of processes. None where nobody has one.
+    A support is another image of the same class (`classes` by number) in which something is shown. An image that shows
+    nothing takes one of any class, its truth stays empty: a support alone must not say that something is there. An
+    image without such another has none. A matter of seed, epoch and image alone, whatever the number of processes. None
+    where nobody has one.
     """
     chosen: dict[Drawn, int] = {}
     of_image: list[int] = []
@@ -50,7 +52,9 @@ def supports_of(
         rng = np.random.default_rng([config.seed, epoch, drawn[0], 1 + drawn[1], 1])
         found = None
         if rng.random() < config.prompts.support:
-            others = [one for one in batch if one[0] != drawn[0] and classes[one[0]] == classes[drawn[0]]]
+            others = [one for one in batch if one[0] != drawn[0]]
+            if look(drawn)[1].any():
+                others = [one for one in others if classes[one[0]] == classes[drawn[0]]]
             shuffled = (others[place] for place in rng.permutation(len(others)).tolist())
             found = next((one for one in shuffled if look(one)[1].any()), None)
         of_image.append(-1 if found is None else chosen.setdefault(found, len(chosen)))

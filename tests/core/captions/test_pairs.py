@@ -1,12 +1,20 @@
 import json
 import time
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usassist.core.captions.pairs import LONGEST_CAPTION, Pairs, read_pairs, stripped
+from usassist.core.captions.pairs import (
+    LONGEST_CAPTION,
+    Pair,
+    Pairs,
+    folders_outside,
+    noted_folder,
+    read_pairs,
+    stripped,
+)
 from usassist.core.errors import TrainingError
 
 
@@ -123,6 +131,53 @@ def test_images_never_come_from_outside_the_folder(folder: Path, tmp_path_factor
     pairs = read_pairs(path)
     assert [pair.name for pair in pairs.items] == ["near.png"]
     assert len(pairs.problems) == 8
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("\\\\server\\share", "on another machine"),
+        ("//server/share/images", "on another machine"),
+        ("\\\\?\\UNC\\server\\share", "on another machine"),
+        ("/\\server/share", "on another machine"),
+        ("C:images", "the drive or its root"),
+        ("c:", "the drive or its root"),
+        ("\\images", "the drive or its root"),
+    ],
+)
+def test_a_line_names_no_folder_on_another_machine_or_on_whatever_drive(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, named: str, said: str
+) -> None:
+    """Merely looking at a share signs in there, so it is refused before anybody looks."""
+    looked: list[Path] = []
+    is_dir = Path.is_dir
+    monkeypatch.setattr(Path, "is_dir", lambda self: looked.append(self) or is_dir(self))
+    path = _jsonl(folder, _row("a.png") | {"image_folder": named})
+    for look in (True, False):
+        (problem,) = read_pairs(path, look=look).problems
+        assert said in problem.reason and "image_folder" in problem.reason
+    assert not [at for at in looked if at not in (folder / "images",)]
+    assert not read_pairs(path, images=folder / "images").problems  # whoever says where the images are is believed
+
+
+def test_a_folder_that_no_line_may_name_is_not_written_either(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pair = Pair(folder / "images" / "a.png", "x", "", 1, name="a.png", folder=folder / "images")
+    other = tmp_path / "elsewhere" / "list.jsonl"
+    assert noted_folder(pair, other) == str(folder / "images")
+    monkeypatch.setattr(Path, "resolve", lambda self: PureWindowsPath("\\\\server\\share") / self.name)
+    assert noted_folder(pair, other) == ""
+
+
+def test_folders_outside_the_lists_own_are_counted(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    for name in ("x.png", "y.png"):
+        (outside / name).touch()
+    near = [_row("a.png"), _row("b.png") | {"image_folder": "images"}]
+    far = [_row(name) | {"image_folder": str(outside)} for name in ("x.png", "y.png")]
+    path = _jsonl(folder, *near, *far, _row("gone.png") | {"image_folder": str(outside)})
+    assert folders_outside(read_pairs(path), path) == {outside: 2}
 
 
 def test_names_in_messages_cannot_steer_a_terminal(folder: Path) -> None:

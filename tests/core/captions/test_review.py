@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,40 @@ def test_a_file_that_would_lose_edits_is_not_written_over(tmp_path: Path, text: 
     path.write_text(text)
     with pytest.raises(ExchangeError, match=said):
         read_entries(path)
+
+
+def _folders(path: Path) -> list[str | None]:
+    return [line.get("image_folder") for line in _lines(path)]
+
+
+def test_the_folder_of_a_kept_line_is_where_its_image_is_now(tmp_path: Path) -> None:
+    """A list that was moved beside its images and refined again: the folder of then would win over the one of now."""
+    images, out = tmp_path / "images", tmp_path / "lists" / "out.jsonl"
+    for folder in (images, out.parent):
+        folder.mkdir()
+    (images / "a.png").touch()
+    there = replace(_pair("a.png"), image=images / "a.png", folder=images)
+    _run(out, Fixed(Draft("Mass, 12 mm")), there)
+    assert _folders(out) == [str(images.resolve())]
+    gone = _pair("a.png")  # a list that lies elsewhere than its images, so that nobody knows more than before
+    assert _run(out, Fixed(), gone).kept == 1
+    assert _folders(out) == [str(images.resolve())]
+    moved = tmp_path / "out.jsonl"
+    out.rename(moved)
+    assert _run(moved, Fixed(), gone).kept == 1
+    assert _folders(moved) == [None]
+    (tmp_path / "deep").mkdir()
+    moved = moved.rename(tmp_path / "deep" / "out.jsonl")
+    _run(moved, Fixed(), there)
+    assert _folders(moved) == [str(images.resolve())]
+
+
+def test_a_name_that_no_file_can_have_is_refined_like_any_other(tmp_path: Path) -> None:
+    long = _pair(f"{'a' * 300}.png")
+    long = replace(long, image=tmp_path / long.name, folder=tmp_path / "elsewhere")
+    for drafts in ([Draft("Mass, 12 mm")], []):
+        _run(tmp_path / "out.jsonl", Fixed(*drafts), long)
+    assert _folders(tmp_path / "out.jsonl") == [None]
 
 
 def test_lines_come_back_as_they_were_written(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_report_json_keeps_the_contract(tmp_path: Path) -> None:
     write_report(tmp_path / "new" / "out", evaluated(), FACTS)
     found = json.loads((tmp_path / "new" / "out" / "report.json").read_text(encoding="utf-8"))
     assert list(found)[: len(CONTRACT)] == CONTRACT
-    for name in ("dice", "dice_lesion", "iou", "precision", "recall", "hd95_px", "assd_px", "nsd_2px", "hd95_mm"):
+    for name in [*CONTRACT[3:12], "assd_mm", "nsd_1mm"]:
         assert {"mean", "std", "ci95"} <= set(found[name])
         low, high = found[name]["ci95"]
         assert low <= found[name]["mean"] <= high
@@ -86,6 +86,8 @@ def test_a_given_fingerprint_wins_and_no_classification_is_null() -> None:
     assert document["data_fingerprint"] == "abc"
     assert document["classification"] is None
     assert document["model"] is None
+    unknown = report.report_document(evaluate_masks([Case("a", EMPTY, EMPTY)]), ReportFacts())
+    assert (unknown["hd95_mm"], unknown["assd_mm"], unknown["nsd_1mm"]) == (None, None, None)
 
 
 def test_per_image_csv_keeps_the_contract() -> None:
@@ -93,13 +95,16 @@ def test_per_image_csv_keeps_the_contract() -> None:
     text = per_image_table(evaluation)
     assert text.splitlines()[0] == (
         "input,frame,class,dice,iou,hd95_px,assd_px,nsd_2px,hd95_mm,score,presence,quality,seconds,empty_truth,empty_pred"
+        ",assd_mm,nsd_1mm"
     )
     rows = list(csv.DictReader(io.StringIO(text)))
     assert tuple(rows[0]) == COLUMNS
     assert [row["input"] for row in rows] == [score.input for score in evaluation.scores]
     for row, score in zip(rows, evaluation.scores, strict=True):
         assert float(row["dice"]) == pytest.approx(score.dice, abs=1e-6)
-        assert (row["hd95_mm"] == "") == (score.hd95_mm is None)
+        for name in ("hd95_mm", "assd_mm", "nsd_1mm"):
+            value = getattr(score, name)
+            assert row[name] == ("" if value is None else f"{value:.6f}")
         assert row["empty_truth"] == str(int(score.empty_truth))
 
 
@@ -162,6 +167,7 @@ def test_the_page_shows_failures_first_and_names_as_they_are() -> None:
     assert "missed: there is a lesion" in text
     assert "invented: there is no lesion" in text
     assert "Classification" in text
+    assert "ASSD (mm)" in text and "NSD at 1 mm" in text
 
 
 def classified() -> ReportFacts:

@@ -1,5 +1,6 @@
 """Weights by name: asked for from a network only here, read like any other file; no answer is a sentence."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ torchvision_ops.prepare()
 
 
 def _served(monkeypatch, path: Path, asked: list[object]) -> None:
+    import huggingface_hub
     from open_clip import pretrained
 
     def download(known, *, cache_dir: str) -> str:
@@ -21,6 +23,35 @@ def _served(monkeypatch, path: Path, asked: list[object]) -> None:
         return str(path)
 
     monkeypatch.setattr(pretrained, "download_pretrained", download)
+    monkeypatch.setattr(huggingface_hub, "model_info", lambda *_, **__: None)
+
+
+def test_without_a_network_one_question_is_enough_and_the_hub_says_nothing(monkeypatch) -> None:
+    """The hub's own download asks for a minute, and writes a line each time."""
+    import huggingface_hub
+
+    hub = logging.getLogger("huggingface_hub")
+    level, said, asked = hub.level, [], []
+    handler = logging.Handler()
+    handler.emit = said.append  # type: ignore[method-assign]
+    monkeypatch.setattr(hub, "handlers", [handler])
+
+    def unreachable(repository: str, *, timeout: float) -> None:
+        asked.append((repository, timeout))
+        logging.getLogger("huggingface_hub.utils._http").warning("Retrying in 1s [Retry 1/5].")
+        raise OSError("Name or service not known")
+
+    downloads: list[object] = []
+    _served(monkeypatch, Path("nowhere"), downloads)
+    monkeypatch.setattr(huggingface_hub, "model_info", unreachable)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: downloads.append("a snapshot"))
+    for source in ("openai:ViT-B-32", "hf-hub:them/tiny"):
+        with pytest.raises(ModelError, match=r"could not be downloaded .* carry it here"):
+            add(source)
+    assert [repository for repository, _ in asked] == ["timm/vit_base_patch32_clip_224.openai", "them/tiny"]
+    assert all(0 < timeout <= 10 for _, timeout in asked)
+    assert not downloads and not said
+    assert hub.level == level
 
 
 def test_a_tag_is_downloaded_and_added_with_its_activation_and_colours(tmp_path, monkeypatch) -> None:
@@ -45,12 +76,14 @@ def test_a_tag_is_downloaded_and_added_with_its_activation_and_colours(tmp_path,
 
 @pytest.mark.parametrize("fault", [OSError("no route to host"), RuntimeError("checksum"), ValueError("not a name")])
 def test_a_network_that_does_not_answer_is_a_sentence(monkeypatch, fault: Exception) -> None:
+    import huggingface_hub
     from open_clip import pretrained
 
     def refuse(*_: object, **__: object) -> None:
         raise fault
 
     monkeypatch.setattr(pretrained, "download_pretrained", refuse)
+    monkeypatch.setattr(huggingface_hub, "model_info", lambda *_, **__: None)
     with pytest.raises(ModelError, match=r"openai:ViT-B-16 could not be downloaded .* carry it here"):
         add("openai:ViT-B-16")
 
@@ -64,6 +97,7 @@ def test_the_hubs_own_errors_are_a_sentence_too(monkeypatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise http_error("404")
 
+    monkeypatch.setattr(huggingface_hub, "model_info", lambda *_, **__: None)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
     with pytest.raises(ModelError, match="hf-hub:nobody/nothing could not be downloaded"):
         add("hf-hub:nobody/nothing")
@@ -79,6 +113,7 @@ def test_a_folder_of_the_hub_is_added_like_one_on_the_disk(tmp_path, monkeypatch
         published.write_json(Path(local_dir) / "open_clip_config.json", {"model_cfg": published.settings()})
         return str(local_dir)
 
+    monkeypatch.setattr(huggingface_hub, "model_info", lambda *_, **__: None)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
     info = add("hf-hub:them/tiny")
     assert info.name == "tiny"

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import warnings
 
 import pytest
 import torch
@@ -79,6 +81,29 @@ def test_every_layout_becomes_an_encoder_that_answers_as_open_clip(
     assert torch.isclose(model.logit_scale, tiny.logit_scale.exp())
     assert found.weights_hash == info.weights_hash
     assert found.card.count(info.config.provenance["source_sha256"]) == 1
+
+
+@pytest.mark.weights
+def test_P1_w_a_file_of_ones_own_answers_as_open_clip_does() -> None:
+    """Needs USASSIST_VIT_B_16: a file with OpenAI's ViT-B/16, as published or as a state dict of it."""
+    file = os.environ.get("USASSIST_VIT_B_16")
+    if not file:
+        pytest.skip("USASSIST_VIT_B_16 names no file with OpenAI's ViT-B/16.")
+    import open_clip
+
+    add(file, name="mine", choice="ViT-B-16-quickgelu")
+    model, _ = load_model("mine")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # open_clip reads OpenAI's archives in a way that torch calls old
+        theirs = open_clip.create_model(
+            "ViT-B-16-quickgelu", pretrained=file, pretrained_image=False, weights_only=False
+        ).eval()
+    torch.manual_seed(0)
+    images, ids = torch.randn(2, 3, 224, 224), open_clip.get_tokenizer("ViT-B-16-quickgelu")(TEXTS)
+    with torch.no_grad():
+        assert torch.allclose(model.embed_images(images), theirs.encode_image(images), atol=1e-4, rtol=1e-4)
+        assert torch.allclose(model.embed_texts(TEXTS), theirs.encode_text(ids), atol=1e-4, rtol=1e-4)
+        assert torch.isclose(model.logit_scale, theirs.logit_scale.exp(), rtol=1e-4)
 
 
 def test_published_colours_are_believed_and_nonsense_is_not(tmp_path, tiny) -> None:

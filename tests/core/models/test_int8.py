@@ -49,6 +49,19 @@ def test_packed_rows_do_not_depend_on_their_neighbours_and_show_a_diverged_one()
     assert torch.equal(matrix(torch.zeros(1, 16), None), torch.zeros(1, 8))
 
 
+@pytest.mark.parametrize("shape", [(0, 48), (3, 0, 48)])
+def test_no_rows_give_no_rows(shape: tuple[int, ...]) -> None:
+    x, weight = torch.zeros(shape), torch.randn(80, 48)
+    scale, whole = int8.quantised(weight)
+    x.requires_grad_()
+    out = int8.Int8Product.apply(x, whole, scale, None)
+    assert out.shape == (*shape[:-1], 80)
+    (gradient,) = torch.autograd.grad(out.sum(), x)
+    assert gradient.shape == shape
+    if int8.multiplies_packed():
+        assert int8.PackedMatrix(weight)(x.detach(), torch.zeros(80)).shape == (*shape[:-1], 80)
+
+
 def test_the_largest_products_are_exact_where_int8_is_offered() -> None:
     assert int8.multiplies_int8() is True or not int8.multiplies_packed()
     if int8.multiplies_int8():

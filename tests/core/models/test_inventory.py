@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.core.models import published
+from usassist.core.cli.main import main
 from usassist.core.models.adapt import select_trainable
 from usassist.core.models.adding import add
 from usassist.core.models.build import build_model
@@ -51,6 +52,32 @@ def test_statistics_are_no_parameters_and_nonsense_counts_as_unknown(tmp_path) -
         (tmp_path / "w").write_bytes(content)
         assert not count_parameters(tmp_path / "w")
     assert count_parameters(tmp_path / "none") is None
+
+
+SHAPES = ["[5]", "[]", "[-1, 4]", "[2.5, 4]", "[1e999, 4]", "[true, 4]", '"ab"', "[1e400]", f"[{2**60}, 4]", "null"]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_damaged_header_never_stops_the_list_of_models(tmp_path, shape: str) -> None:
+    """The base's table of positions has an odd shape, and so it is moved to another image size."""
+    base = add(str(published.write_openai(tmp_path / "tiny.pt", published.clip())), name="tiny")
+    name = "encoder.clip.visual.positional_embedding"
+    header = f'{{"{name}": {{"dtype": "F32", "shape": {shape}, "data_offsets": [0, 20]}}}}'.encode()
+    (base.folder / "weights.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(20))
+    damaged = find_model("tiny")
+    encoder = dataclasses.replace(base.config.encoder, base="tiny", base_hash=damaged.weights_hash)
+    config = ModelConfig("mine", "Mine", encoder, AdapterConfig("none"), preprocess=PreprocessConfig(48))
+    mine = base.folder.parent / "mine"
+    mine.mkdir()
+    (mine / "model.json").write_text(config.to_json())
+    save_file({"head.weight": torch.ones(3, 4)}, mine / "weights.safetensors")
+    readable = {"[5]": 5, "[]": 1}
+    assert count_parameters(base.folder / "weights.safetensors") == readable.get(shape)
+    facts = facts_of(find_model("mine"))
+    assert facts["parameters_stored"] == 12
+    assert facts["parameters"] == (12 + readable[shape] if shape in readable else None)
+    for words in (["list", "--json"], ["show", "mine"], ["show", "tiny", "--json"]):
+        assert main(["models", *words]) == 0
 
 
 @pytest.mark.parametrize("size", [published.SIZE, 48])

@@ -13,7 +13,16 @@ from usassist.core.models.adapt import adapter_names
 from usassist.core.models.adding import add_model
 from usassist.core.models.build import build_segmenter
 from usassist.core.models.config import CONFIG_FILE, WEIGHTS_FILE
-from usassist.core.models.weights import fill, find_model, list_models, load_model, save_model
+from usassist.core.models.inventory import count_parameters
+from usassist.core.models.weights import (
+    MOST_HEADER,
+    fill,
+    find_model,
+    list_models,
+    load_model,
+    read_tensors,
+    save_model,
+)
 
 
 @pytest.fixture
@@ -111,6 +120,29 @@ def test_a_crafted_header_costs_no_memory_and_is_a_sentence(run) -> None:
     (run / WEIGHTS_FILE).write_bytes((2**62).to_bytes(8, "little") + b"{}")
     with pytest.raises(ModelError, match="safetensors"):
         load_model(str(run))
+
+
+@pytest.mark.parametrize("end", ["1e999", "-1e999", "NaN", '"x"', "[]"])
+def test_an_offset_that_is_no_number_is_a_sentence(run, end: str) -> None:
+    header = f'{{"a": {{"dtype": "F32", "shape": [1], "data_offsets": [0, {end}]}}}}'.encode()
+    (run / WEIGHTS_FILE).write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(ModelError, match="cannot be read as safetensors"):
+        load_model(str(run))
+
+
+def test_why_a_file_cannot_be_read_is_not_looked_for_in_a_header_of_megabytes(run, monkeypatch) -> None:
+    """safetensors itself refuses it at once; parsing 100 MB of brackets in Python takes a minute and gigabytes."""
+    header = b'{"a": [' + b"[]," * (2 * 2**20) + b"[]]}"
+    assert MOST_HEADER < len(header) < 32 * 2**20
+    (run / WEIGHTS_FILE).write_bytes(len(header).to_bytes(8, "little") + header)
+
+    def parsed(*_: object) -> None:
+        pytest.fail("the header was parsed")
+
+    monkeypatch.setattr("usassist.core.models.weights.json.loads", parsed)
+    with pytest.raises(ModelError, match="cannot be read as safetensors"):
+        read_tensors(run / WEIGHTS_FILE)
+    assert count_parameters(run / WEIGHTS_FILE) is None
 
 
 def test_a_folder_with_a_path_for_an_encoder_is_listed_with_its_problem_and_reads_nothing_else(

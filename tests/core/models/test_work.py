@@ -50,6 +50,7 @@ def test_below_float32_it_answers_nearly_so_and_gives_the_weights_away(precision
         found, exact = ready(images()), model(images())
     assert 0 < float((found - exact).norm() / exact.norm()) < 0.1
     assert not [name for name in ready.state_dict() if "visual" in name and "c_fc.weight" in name]
+    assert ready.precision == precision
 
 
 def test_an_unknown_device_is_said() -> None:

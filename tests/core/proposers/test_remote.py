@@ -12,8 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.core.models.phantoms import tiny_config
 from usassist.core.domain import Frame, FrameRef, Mask, Prompt, Proposal
 from usassist.core.errors import ModelError
+from usassist.core.models.build import build_model
+from usassist.core.models.config import HeadConfig
+from usassist.core.models.weights import save_model
 from usassist.core.proposers import BuildOptions, build
 from usassist.core.proposers.clip_mona import ClipMonaProposer
 from usassist.core.proposers.remote import RemoteProposer, _answer, _Request, start
@@ -168,12 +172,23 @@ def test_a_child_embeds_and_follows_support_images_as_the_engine_itself_does() -
         assert np.allclose(remote.embed(frame), local.embed(frame), atol=1e-5)
         assert np.allclose(remote.embed_texts(texts), local.embed_texts(texts), atol=1e-5)
         assert remote.logit_scale == pytest.approx(local.logit_scale)
+        assert remote.precision == local.precision == "fp32"
         (mine,), (theirs,) = (engine.propose(frame, prompt) for engine in (local, remote))
         assert theirs.presence == pytest.approx(mine.presence, abs=1e-5) and theirs.prompt.kinds == {"support"}
         with pytest.raises(ModelError, match="names no classes"):
             remote.classify(frame)
     finally:
         remote.close()
+
+
+def test_a_child_says_what_it_computes_in_and_not_what_it_was_asked_for(tmp_path) -> None:
+    config = tiny_config(tmp_path, HeadConfig("film_skip", widths=(8,)))
+    save_model(build_model(config, folder=tmp_path), tmp_path, config=config, clip_folder=tmp_path)
+    engine = start("clip_mona", BuildOptions(model=str(tmp_path), device="cpu", precision="bf16"))
+    try:
+        assert engine.precision == "bf16"  # type: ignore[attr-defined]
+    finally:
+        engine.close()
 
 
 @pytest.mark.slow
@@ -199,6 +214,6 @@ if __name__ == "__main__":
 
 
 def test_an_engine_without_texts_draws_masks_and_counts_nothing(remote) -> None:
-    assert remote.task == "segment"
+    assert (remote.task, remote.precision) == ("segment", "fp32")
     with pytest.raises(ModelError, match="no embeddings"):
         remote.count_tokens(["breast lesion"])

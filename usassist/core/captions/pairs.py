@@ -1,7 +1,9 @@
 """Images with their captions: the lists that contrastive training reads, checked line by line."""
 
+import os
 import stat
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -57,15 +59,17 @@ def read_pairs(
     """Read JSONL (`image`, `caption`, `refined`) or CSV (`filename`, `Caption`, perhaps `refined`).
 
     Images are relative to `images`, by default a line's own `image_folder` (JSONL, relative to the file), else the
-    folder `images` beside the file, else the file's own. `text` chooses
-    what is trained on, and must not be empty. `clean` strips odd characters from the texts and leaves out what then has
-    20 characters or fewer, as NextGen-UIA does with its CSV files. `look` says whether the image files have to be
-    there. A bad line is a problem with its number, the rest is read; the first of two lines about an image stays.
-    Raises TrainingError where the file cannot be read at all, or holds no such texts.
+    folder `images` beside the file, else the file's own. A line's own folder is trusted as the list is: it may lie
+    anywhere on this machine. `text` chooses what is trained on, and must not be empty. `clean` strips odd characters
+    from the texts and leaves out what then has 20 characters or fewer, as NextGen-UIA does with its CSV files. `look`
+    says whether the image files have to be there. A bad line is a problem with its number, the rest is read; the first
+    of two lines about an image stays. Raises TrainingError where the file cannot be read at all, or holds no such
+    texts, and for `images` that are no folder.
     """
     root = images if images is not None else image_folder(path)
     own = path.parent if images is None else None
-    reading = _Reading(_Folder(root) if look else None, root, text, clean=clean, relative_to=own)
+    folder = _Folder(root) if look or images is not None else None
+    reading = _Reading(folder, root, text, clean=clean, relative_to=own, look=look)
     items: list[Pair] = []
     problems: list[Problem] = []
     try:
@@ -100,11 +104,25 @@ def _is_plain(character: str) -> bool:
 def noted_folder(pair: Pair, path: Path) -> str:
     """Return the `image_folder` that a line about a pair needs in the file `path`; "" where its image is found without.
 
-    Nothing is noted either where the image is not there, so that whoever has it says where.
+    Nothing is noted either where the image is not there, so that whoever has it says where, nor a folder that no line
+    may name.
     """
-    if pair.folder is None or not pair.image.is_file() or pair.folder.resolve() == image_folder(path).resolve():
+    if pair.folder is None or not is_there(pair.image) or pair.folder.resolve() == image_folder(path).resolve():
         return ""
-    return str(pair.folder.resolve())
+    folder = str(pair.folder.resolve())
+    return "" if _folder_fault(folder) else folder
+
+
+def is_there(image: Path) -> bool:
+    """Return whether a list's image is a file; never raises, whatever its name is."""
+    return os.path.isfile(image)  # noqa: PTH113  Path.is_file raises for a name that is too long
+
+
+def folders_outside(pairs: Pairs, path: Path) -> dict[Path, int]:
+    """Return the folders outside the file's own that its lines take images from, each with the number of lines."""
+    own = path.parent.resolve()
+    counted = Counter(pair.folder for pair in pairs.items if pair.folder is not None)
+    return {folder: lines for folder, lines in counted.items() if not folder.resolve().is_relative_to(own)}
 
 
 def image_folder(path: Path) -> Path:
@@ -126,9 +144,9 @@ class _Reading:
     """What the rows before tell about the next one."""
 
     def __init__(
-        self, folder: "_Folder | None", root: Path, text: Text, *, clean: bool, relative_to: Path | None
+        self, folder: "_Folder | None", root: Path, text: Text, *, clean: bool, relative_to: Path | None, look: bool
     ) -> None:
-        self._look = folder is not None
+        self._look = look
         self._root = root
         self._relative_to = relative_to
         self._folders: dict[Path, _Folder | None] = {root: folder}
@@ -141,9 +159,9 @@ class _Reading:
         if row.fault:
             return Problem(row.line, row.fault)
         name = row.values.get("image", "").strip()
-        relative = _relative(name)
-        root = self._root_of(row)
-        reason = _name_fault(name, relative) or self._image_fault(root, relative)
+        relative, own = _relative(name), self._own_folder(row)
+        root = self._relative_to / own if own and self._relative_to is not None else self._root
+        reason = _name_fault(name, relative) or _folder_fault(own) or self._image_fault(root, relative)
         texts = {key: self._cleaned(row.values.get(key, "")) for key in ("caption", "refined")}
         reason = reason or self._text_fault(texts)
         if reason:
@@ -161,10 +179,9 @@ class _Reading:
             folder=root,
         )
 
-    def _root_of(self, row: Row) -> Path:
-        """Return the folder that a row's image is in: its own where it names one and nobody said another."""
-        own = row.values.get("image_folder", "").strip()
-        return self._relative_to / own if own and self._relative_to is not None else self._root
+    def _own_folder(self, row: Row) -> str:
+        """Return the folder that a row names for its image, "" where it names none or somebody said another."""
+        return row.values.get("image_folder", "").strip() if self._relative_to is not None else ""
 
     def _image_fault(self, root: Path, relative: str) -> str:
         """Return why an image cannot be used, "" where it can or where nobody looks."""
@@ -206,6 +223,20 @@ def _name_fault(name: str, relative: str) -> str:
     has_drive = ":" in relative and PureWindowsPath(relative).drive != ""
     if relative.startswith("/") or has_drive or ".." in relative.split("/"):
         return f"the image {_shown(name)} leads out of the image folder; give a path inside it"
+    return ""
+
+
+def _folder_fault(folder: str) -> str:
+    """Return why a line may not name a folder, "" where it may.
+
+    Looking at a share can hand this user's sign-in to another machine, and what a path without its drive or root means
+    depends on where a program was started.
+    """
+    windows = PureWindowsPath(folder)
+    if folder.replace("\\", "/").startswith("//"):
+        return f"its image_folder {_shown(folder)} is on another machine; copy the images here, or give --images"
+    if folder.startswith("\\") or (windows.drive and not windows.root):
+        return f"its image_folder {_shown(folder)} leaves out the drive or its root; write the whole path"
     return ""
 
 

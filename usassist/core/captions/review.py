@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from usassist.core.captions.facts import check
-from usassist.core.captions.pairs import Pair, Problem, noted_folder
+from usassist.core.captions.pairs import Pair, Problem, image_folder, is_there, noted_folder
 from usassist.core.captions.refine import Refined, Refiner, refined
 from usassist.core.captions.rows import MOST_BYTES
 from usassist.core.errors import ExchangeError
@@ -144,7 +144,7 @@ class Review:
         entry = self._earlier.get(pair.name)
         if entry is None or not entry.stands(pair, self._refiner.name):
             return False
-        self._entries[pair.name] = replace(entry, image_folder=noted_folder(pair, self._path) or entry.image_folder)
+        self._entries[pair.name] = replace(entry, image_folder=self._folder_of(pair, entry))
         self.kept += 1
         self.edited += entry.edited
         if entry.edited and entry.caption != pair.caption:
@@ -152,6 +152,13 @@ class Review:
         elif entry.problems:
             self.problems.append(Problem(pair.line, f"kept from before: {'; '.join(entry.problems)}"))
         return True
+
+    def _folder_of(self, pair: Pair, entry: Entry) -> str:
+        """Return where a kept line's image is now; what was noted before stands only while nobody finds the image."""
+        found = noted_folder(pair, self._path)
+        if found or is_there(image_folder(self._path) / pair.name):
+            return found
+        return entry.image_folder
 
     def _take(self, pair: Pair, result: Refined) -> None:
         self._entries[pair.name] = Entry.of(pair, result, self._refiner.name, path=self._path)

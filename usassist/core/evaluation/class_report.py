@@ -72,13 +72,13 @@ def retrieval_sides(found: Retrieval) -> tuple[tuple[str, Recalls], ...]:
 
 
 def retrieval_lines(found: Retrieval) -> list[str]:
-    """Return a line for people about each direction, with what a random order of the candidates would reach."""
+    """Return a line for people about each direction, with what a random order would reach, and one with rSum."""
     lines = []
     for name, side in retrieval_sides(found):
         recalls = zip((1, 5, 10), (side.r1, side.r5, side.r10), side.chance, strict=True)
         words = "   ".join(f"R@{k} {recall:.4f} (chance {chance:.4f})" for k, recall, chance in recalls)
-        lines.append(f"{name:<14}{words}   n {side.n} among {side.candidates}")
-    return lines
+        lines.append(f"{name:<14}{words}   MedR {side.median_rank:g}   n {side.n} among {side.candidates}")
+    return [*lines, f"{'rSum':<14}{found.rsum:.1f} of 600"]
 
 
 def left_out_sentence(facts: ClassFacts) -> str:

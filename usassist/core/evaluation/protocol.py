@@ -8,12 +8,13 @@ import numpy.typing as npt
 
 from usassist.core.errors import UsassistError
 from usassist.core.metrics.overlap import Pixels, dice, iou, precision, recall
-from usassist.core.metrics.surface import surface_distances
+from usassist.core.metrics.surface import SurfaceDistances, surface_distances
 
 Picture = npt.NDArray[np.uint8]
 """HxW or HxWx3 (RGB) of the frame's size, for pictures in the report only."""
 
 NSD_TOLERANCE_PX = 2.0
+NSD_TOLERANCE_MM = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class ImageScore:
-    """One line of the protocol: overlap 0 to 1, distances in pixels, `hd95_mm` None where the spacing is not known.
+    """One line of the protocol: overlap 0 to 1, distances in pixels, those in mm None where the spacing is not known.
 
     Both masks empty: overlaps and NSD 1, distances 0. One empty: overlaps and NSD 0, distances the frame's diagonal.
     """
@@ -60,6 +61,8 @@ class ImageScore:
     assd_px: float
     nsd_2px: float
     hd95_mm: float | None
+    assd_mm: float | None
+    nsd_1mm: float | None
     score: float | None
     presence: float | None
     quality: float | None
@@ -79,14 +82,7 @@ def score_case(case: Case) -> ImageScore:
         pixels = surface_distances(case.truth, case.pred)
     except UsassistError as fault:
         raise UsassistError(f"{case.input}, frame {case.frame}: {fault}") from fault
-    in_mm = None
-    if case.spacing_mm is not None:
-        isotropic = case.spacing_mm[0] == case.spacing_mm[1]
-        in_mm = (
-            pixels.hd95 * case.spacing_mm[0]
-            if isotropic
-            else surface_distances(case.truth, case.pred, spacing_mm=case.spacing_mm).hd95
-        )
+    millimetres = _in_mm(case, pixels)
     return ImageScore(
         input=case.input,
         frame=case.frame,
@@ -99,7 +95,9 @@ def score_case(case: Case) -> ImageScore:
         hd95_px=pixels.hd95,
         assd_px=pixels.assd,
         nsd_2px=pixels.nsd(NSD_TOLERANCE_PX),
-        hd95_mm=in_mm,
+        hd95_mm=None if millimetres is None else millimetres.hd95,
+        assd_mm=None if millimetres is None else millimetres.assd,
+        nsd_1mm=None if millimetres is None else millimetres.nsd(NSD_TOLERANCE_MM),
         score=case.score,
         presence=case.presence,
         quality=case.quality,
@@ -107,6 +105,16 @@ def score_case(case: Case) -> ImageScore:
         empty_truth=_is_empty(case.truth),
         empty_pred=_is_empty(case.pred),
     )
+
+
+def _in_mm(case: Case, pixels: SurfaceDistances) -> SurfaceDistances | None:
+    """Return the distances in mm, None where the spacing is not known; measured anew where pixels are no squares."""
+    if case.spacing_mm is None:
+        return None
+    height, width = case.spacing_mm
+    if height == width:
+        return pixels.scaled(height)
+    return surface_distances(case.truth, case.pred, spacing_mm=case.spacing_mm)
 
 
 def _is_empty(pixels: Pixels) -> bool:

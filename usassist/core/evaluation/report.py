@@ -44,6 +44,8 @@ COLUMNS = (
     "seconds",
     "empty_truth",
     "empty_pred",
+    "assd_mm",
+    "nsd_1mm",
 )
 
 
@@ -85,7 +87,7 @@ def report_document(evaluation: Evaluation, facts: ReportFacts) -> dict[str, Any
         "hd95_px": _spread(summary.hd95_px),
         "assd_px": _spread(summary.assd_px),
         "nsd_2px": _spread(summary.nsd_2px),
-        "hd95_mm": None if summary.hd95_mm is None else _spread(summary.hd95_mm),
+        "hd95_mm": _known(summary.hd95_mm),
         "empty_correct": summary.empty_correct,
         "lesion_found": summary.lesion_found,
         "model": facts.model,
@@ -100,6 +102,8 @@ def report_document(evaluation: Evaluation, facts: ReportFacts) -> dict[str, Any
         "against": None if facts.against is None else against_document(facts.against),
         "empty_correct_ci95": _interval(summary.empty_correct_ci95),
         "lesion_found_ci95": _interval(summary.lesion_found_ci95),
+        "assd_mm": _known(summary.assd_mm),
+        "nsd_1mm": _known(summary.nsd_1mm),
         "by_class": {
             part.name: {"n": part.n, "dice": _spread(part.dice), "iou": _spread(part.iou)} for part in summary.by_class
         },
@@ -151,15 +155,23 @@ def _spread(spread: Spread) -> dict[str, Any]:
     }
 
 
+def _known(spread: Spread | None) -> dict[str, Any] | None:
+    return None if spread is None else _spread(spread)
+
+
 def _line(score: ImageScore) -> tuple[str, ...]:
     measured = (score.dice, score.iou, score.hd95_px, score.assd_px, score.nsd_2px, score.hd95_mm)
     engine = (score.score, score.presence, score.quality, score.seconds)
-    numbers = ["" if value is None else f"{value:.6f}" for value in (*measured, *engine)]
     empty = (str(int(score.empty_truth)), str(int(score.empty_pred)))
-    return (score.input, str(score.frame), score.class_name, *numbers, *empty)
+    named = (score.input, str(score.frame), score.class_name)
+    return (*named, *map(_cell, (*measured, *engine)), *empty, *map(_cell, (score.assd_mm, score.nsd_1mm)))
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.6f}"
 
 
 def _line_without_mask(case: ClassScores) -> tuple[str, ...]:
     known = {"input": case.input, "frame": str(case.frame), "class": case.class_name}
-    known["seconds"] = "" if case.seconds is None else f"{case.seconds:.6f}"
+    known["seconds"] = _cell(case.seconds)
     return tuple(known.get(column, "") for column in COLUMNS)

@@ -31,6 +31,8 @@ _METRICS = (
     ("hd95_px", "HD95 (px)"),
     ("assd_px", "ASSD (px)"),
     ("hd95_mm", "HD95 (mm)"),
+    ("assd_mm", "ASSD (mm)"),
+    ("nsd_1mm", "NSD at 1 mm"),
 )
 
 

@@ -71,6 +71,8 @@ class Summary:
     assd_px: Spread
     nsd_2px: Spread
     hd95_mm: Spread | None
+    assd_mm: Spread | None
+    nsd_1mm: Spread | None
     empty_correct: float | None
     empty_correct_ci95: tuple[float, float] | None
     lesion_found: float | None
@@ -102,6 +104,8 @@ def summarise(scores: Sequence[ImageScore]) -> Summary:
         assd_px=_spread(scores, lambda score: score.assd_px),
         nsd_2px=_spread(scores, lambda score: score.nsd_2px),
         hd95_mm=_spread(measured, lambda score: score.hd95_mm) if measured else None,
+        assd_mm=_spread(measured, lambda score: score.assd_mm) if measured else None,
+        nsd_1mm=_spread(measured, lambda score: score.nsd_1mm) if measured else None,
         empty_correct=_share(left_empty),
         empty_correct_ci95=wilson_ci95(sum(left_empty), len(left_empty)) if left_empty else None,
         lesion_found=_share(found),

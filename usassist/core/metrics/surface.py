@@ -43,6 +43,10 @@ class SurfaceDistances:
     from_pred: npt.NDArray[np.float64]
     missing: float
 
+    def scaled(self, size: float) -> "SurfaceDistances":
+        """Return the distances in another unit, from pixels to mm for instance: each times `size`."""
+        return SurfaceDistances(self.from_truth * size, self.from_pred * size, self.missing * size)
+
     @property
     def hd95(self) -> float:
         """Return the larger of the two directed 95th percentiles (linear interpolation between order statistics)."""

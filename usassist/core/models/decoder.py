@@ -52,7 +52,10 @@ class FilmSkipDecoder(MaskHead):
 def require_widths(tap_channels: tuple[int, ...], widths: tuple[int, ...]) -> None:
     """Raise ValueError where the levels of a climbing head do not match the taps."""
     if len(widths) != len(tap_channels) - 1:
-        raise ValueError(f"{len(tap_channels)} taps need {len(tap_channels) - 1} widths, found {len(widths)}.")
+        raise ValueError(
+            f"{len(tap_channels)} taps need {len(tap_channels) - 1} widths, found {len(widths)}: set head.widths to as "
+            f"many numbers, or choose other encoder.taps."
+        )
 
 
 def resized(x: Tensor, like: Tensor) -> Tensor:

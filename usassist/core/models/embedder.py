@@ -7,11 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from usassist.core.models.clip import ClipEncoder, ImageFeatures
-from usassist.core.models.config import ModelConfig
+from usassist.core.models.config import ModelConfig, Precision
 
 
 class ClipModel(nn.Module):
-    """What every model here can do, whatever its head: embed images and texts."""
+    """What every model here can do, whatever its head: embed images and texts.
+
+    `precision` is what its image blocks multiply in at work: below "fp32" only where some of them really do.
+    """
+
+    precision: Precision = "fp32"
 
     def __init__(self, encoder: ClipEncoder, config: ModelConfig) -> None:
         super().__init__()

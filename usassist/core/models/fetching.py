@@ -1,7 +1,9 @@
 """Weights by name from a network, only ever when the user asks for them."""
 
+import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +16,7 @@ from usassist.core.models.weights import ModelInfo
 
 _HUB = "hf-hub:"
 _FILES = ("*.json", "vocab.txt", "open_clip*.safetensors", "open_clip*.bin", "model.safetensors", "pytorch_model.bin")
+_ANSWER_S = 10.0
 _Result = TypeVar("_Result")
 
 
@@ -44,7 +47,13 @@ def _from_tag(tag: str, model: str, folder: Path) -> tuple[Path, Hints]:
     choice = model
     if known.get("quick_gelu") and not (open_clip.get_model_config(model) or {}).get("quick_gelu"):
         choice = f"{model}-quickgelu"
-    path = Path(_reached(lambda: download_pretrained(known, cache_dir=str(folder)), source=f"{tag}:{model}"))
+
+    def fetch() -> str:
+        if known.get("hf_hub"):
+            _require_answer(str(known["hf_hub"]).rpartition("/")[0])
+        return str(download_pretrained(known, cache_dir=str(folder)))
+
+    path = Path(_reached(fetch, source=f"{tag}:{model}"))
     mean, std = tuple(known.get("mean") or OPENAI_MEAN), tuple(known.get("std") or OPENAI_STD)
     return path, replace(Hints(choice=choice), mean=mean, std=std)
 
@@ -53,9 +62,33 @@ def _from_hub(repository: str, folder: Path) -> Path:
     from huggingface_hub import snapshot_download
 
     def fetch() -> str:
+        _require_answer(repository)
         return str(snapshot_download(repository, local_dir=folder, allow_patterns=list(_FILES)))
 
     return Path(_reached(fetch, source=f"{_HUB}{repository}"))
+
+
+def _require_answer(repository: str) -> None:
+    """Ask the hub about a repository, once; raises what that raises.
+
+    The hub's own download asks again and again, and open_clip once more for every name a file might have: without a
+    network that is a minute of waiting for what the first answer says.
+    """
+    from huggingface_hub import model_info
+
+    model_info(repository, timeout=_ANSWER_S)
+
+
+@contextmanager
+def _quiet_hub() -> Iterator[None]:
+    """Keep the hub's retries off the terminal: what comes of them is one sentence in the end."""
+    logger = logging.getLogger("huggingface_hub")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _reached(fetch: Callable[[], _Result], *, source: str) -> _Result:
@@ -65,7 +98,8 @@ def _reached(fetch: Callable[[], _Result], *, source: str) -> _Result:
     # The hub's library for HTTP differs between its versions; its errors are the bases of the hub's own.
     expected: tuple[type[BaseException], ...] = (OSError, RuntimeError, ValueError, *HfHubHTTPError.__bases__)
     try:
-        return fetch()
+        with _quiet_hub():
+            return fetch()
     except expected as error:  # RuntimeError is open_clip's for a checksum, ValueError the hub's for a name
         words = " ".join(str(error).split())[:200]
         raise ModelError(

@@ -55,13 +55,14 @@ def _multiply(
             torch.addcmul(bias, target, scale, out=target)
         elif scale is not None:
             target.mul_(scale)
-    return out.view(*x.shape[:-1], -1).to(x.dtype)
+    return out.view(*x.shape[:-1], matrix.shape[1]).to(x.dtype)
 
 
 class PackedMatrix(nn.Module):
     """A frozen weight (out, in) as oneDNN keeps an int8 one: for work alone, without a gradient.
 
-    oneDNN scales and widens each product while it writes it, which saves two passes over the widest maps.
+    oneDNN scales and widens each product while it writes it, which saves two passes over the widest maps. It keeps the
+    weight in a form of its own, so this can be neither copied nor pickled.
     """
 
     packed: Tensor
@@ -85,7 +86,7 @@ class PackedMatrix(nn.Module):
             target.copy_((part * (1 / peak)).round_())
         out = _onednn_product(whole, self.packed, self.scale, self.zero)
         out = out.mul_(scale) if bias is None else torch.addcmul(bias, out, scale, out=out)
-        return out.view(*x.shape[:-1], -1)
+        return out.view(*x.shape[:-1], len(self.scale))
 
 
 def _onednn_product(whole: Tensor, packed: Tensor, scale: Tensor, zero: Tensor) -> Tensor:

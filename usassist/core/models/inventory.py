@@ -10,11 +10,11 @@ from typing import Any
 from usassist.core.errors import ModelError
 from usassist.core.models import clip_settings
 from usassist.core.models.config import WEIGHTS_FILE, ModelConfig
-from usassist.core.models.weights import ModelInfo, find_model, list_models
+from usassist.core.models.weights import MOST_HEADER, ModelInfo, find_model, list_models
 
 Shapes = dict[str, list[int]]
 
-_MOST_HEADER = 32 * 2**20
+_MOST_SIDES, _LONGEST_SIDE = 16, 2**48
 _TOWERS = "encoder.clip."
 _POSITIONS = ("visual.positional_embedding", "visual.attnpool.positional_embedding", "trunk.pos_embed")
 _NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")
@@ -105,7 +105,12 @@ def _candidates(name: str, folder: Path) -> Iterator[ModelInfo]:
 
 
 def _moved(shape: list[int], by: float) -> list[int]:
-    """Return the shape of a table of positions (.., N, C) on a grid whose side is `by` times as long."""
+    """Return the shape of a table of positions (.., N, C) on a grid whose side is `by` times as long.
+
+    A shape of fewer than two sides is no such table and stays.
+    """
+    if len(shape) < 2:
+        return shape
     *batch, rows, width = shape
     side = math.isqrt(rows)
     return [*batch, round(side * by) ** 2 + rows - side**2, width]
@@ -142,13 +147,19 @@ def _count(shapes: Shapes) -> int:
 
 
 def _shapes(weights: Path) -> Shapes | None:
-    """Return the shapes in a safetensors file by name, None where it cannot be read."""
+    """Return the shapes in a safetensors file by name, None where it cannot be read or a shape is none."""
     try:
         with weights.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            header: Any = json.loads(file.read(length)) if length <= _MOST_HEADER else None
+            header: Any = json.loads(file.read(length)) if length <= MOST_HEADER else None
         shapes = {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
-        _count(shapes)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    return shapes
+    return shapes if all(map(_is_shape, shapes.values())) else None
+
+
+def _is_shape(found: object) -> bool:
+    """Return whether something from a file is a list of a few whole numbers, none of them negative or beyond reason."""
+    if not isinstance(found, list) or len(found) > _MOST_SIDES:
+        return False
+    return all(type(side) is int and 0 <= side <= _LONGEST_SIDE for side in found)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "usassist-us"
 Origin = Literal["shipped", "user"]
 _ADAPTER_WORDS = "adapter"
-_MOST_HEADER = 100_000_000  # bytes, as safetensors itself allows
+
+MOST_HEADER = 4 * 2**20
+"""Bytes of a safetensors header that are read here: tens of thousands of tensors, and at worst a second of parsing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +170,15 @@ def _missing_bytes(path: Path) -> int:
         size = path.stat().st_size
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            if size < 8 or length > _MOST_HEADER:
+            if size < 8 or length > MOST_HEADER:
                 return 0
             text = file.read(length)
             if len(text) < length:
                 return length - len(text)
             entries = [entry for name, entry in json.loads(text).items() if name != "__metadata__"]
             return max(0, 8 + length + max((int(entry["data_offsets"][1]) for entry in entries), default=0) - size)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return 0
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
+        return 0  # OverflowError: 1e999 is an infinity
 
 
 def _require_fit(config: ModelConfig, own: "Shapes", weights: Path, there: "Shapes", words: Mapping[str, str]) -> None:

@@ -22,13 +22,15 @@ def make_ready(model: "Model", *, device: str = "cpu", precision: Precision = "f
 
     Batch normalisations go into the convolutions before them, LoRA and QuickGELU's factor into the weights beside them,
     and the blocks multiply in the precision asked for. In "fp32" answers change by rounding alone; below it they differ
-    a little, and the float32 weights are given away. Raises ModelError for a precision the device has not.
+    a little, and the float32 weights are given away. `model.precision` then says what was done: a trunk without
+    transformer blocks stays in "fp32". Raises ModelError for a precision the device has not.
     """
     fold_batch_norms(model.eval())
     merge(model)
     fold_quick_gelu(model)
     freeze_for_inference(model).to(resolve(device))
-    lower(model, precision, keep=False)
+    if lower(model, precision, keep=False):
+        model.precision = precision
     return model
 
 

@@ -13,7 +13,7 @@ from usassist.core.domain import Box, Frame, Mask, Prompt, Proposal
 from usassist.core.errors import ModelError
 from usassist.core.geometry.cv import cv2
 from usassist.core.io.scan import scan_box, scan_grey
-from usassist.core.models.config import ModelConfig, Task
+from usassist.core.models.config import ModelConfig, Precision, Task
 from usassist.core.models.threads import limit_threads
 from usassist.core.models.token_count import TokenCount
 from usassist.core.proposers.proposer import BuildOptions, Proposer, ProposerSpec, frame_token
@@ -69,6 +69,11 @@ class ClipMonaProposer:
     def task(self) -> Task:
         """Return what the model answers with: masks, classes, or embeddings only."""
         return self._config.task
+
+    @property
+    def precision(self) -> Precision:
+        """Return what the image blocks multiply in: "fp32" too where there was nothing to lower."""
+        return self._model.precision
 
     @property
     def logit_scale(self) -> float:

@@ -51,6 +51,11 @@ class EmbeddingProposer(Proposer, Protocol):
         ...
 
     @property
+    def precision(self) -> Precision:
+        """Return what large products are computed in: "fp32" too where a lower precision was asked for in vain."""
+        ...
+
+    @property
     def logit_scale(self) -> float:
         """Return the learned factor on cosines before a softmax over texts."""
         ...

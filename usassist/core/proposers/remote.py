@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from usassist.core.domain import Frame, Prompt, Proposal
 from usassist.core.errors import ModelError, UsassistError
-from usassist.core.models.config import Task
+from usassist.core.models.config import Precision, Task
 from usassist.core.models.threads import limit_threads
 from usassist.core.models.token_count import TokenCount
 from usassist.core.proposers.proposer import BuildOptions, Proposer, ProposerSpec, frame_token
@@ -24,7 +24,9 @@ from usassist.core.proposers.proposer import BuildOptions, Proposer, ProposerSpe
 _FRAMES_SENT = 4
 _GOODBYE_S = 1.0
 
-_Verb = Literal["warm", "propose", "embed", "embed_texts", "count_tokens", "classify", "logit_scale", "task"]
+_Verb = Literal[
+    "warm", "propose", "embed", "embed_texts", "count_tokens", "classify", "logit_scale", "task", "precision"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,14 @@ class RemoteProposer:
         if answer not in get_args(Task):
             raise self._odd(answer, "a task")
         return cast("Task", answer)
+
+    @property
+    def precision(self) -> Precision:
+        """Return what the engine's large products are computed in; asking it starts the child. Raises ModelError."""
+        answer = self._ask("precision", None) if self._spec.embeds else "fp32"
+        if answer not in get_args(Precision):
+            raise self._odd(answer, "a precision")
+        return cast("Precision", answer)
 
     @property
     def logit_scale(self) -> float:

@@ -240,6 +240,36 @@ def test_a_folder_that_is_gone_is_a_bad_line_and_images_wins_over_it(
     assert "leads out of the image folder" in capsys.readouterr().err
 
 
+def test_check_names_folders_outside_the_lists_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = _described(tmp_path / "data", tmp_path / "lists" / "train.jsonl")
+    images = str((tmp_path / "data" / "images").resolve())
+    capsys.readouterr()
+    assert main(["captions", "check", str(out)]) == Exit.DONE
+    assert f"2 lines with an image outside the list's folder: {images!r} (2)" in capsys.readouterr().out
+    assert main(["captions", "check", str(out), "--json"]) == Exit.DONE
+    assert json.loads(capsys.readouterr().out)["outside_folders"] == {images: 2}
+    assert main(["captions", "check", str(out), "--images", images]) == Exit.DONE
+    assert "outside" not in capsys.readouterr().out, "who names the folder need not be told"
+    out.write_text("".join(json.dumps(line | {"image_folder": "\\\\server\\share"}) + "\n" for line in _lines(out)))
+    assert main(["captions", "check", str(out)]) == Exit.NOTHING
+    assert capsys.readouterr().err.count("is on another machine") == 2
+
+
+def test_refine_is_told_where_the_images_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table that lies elsewhere than its images gives a list that is trained on as it is."""
+    images = tmp_path / "pictures"
+    images.mkdir()
+    (images / "a.png").touch()
+    path, out = tmp_path / "lists" / "pairs.csv", tmp_path / "lists" / "out.jsonl"
+    path.parent.mkdir()
+    path.write_text("filename,Caption\na.png,oval cyst\n")
+    command = ["captions", "refine", str(path), "--out", str(out)]
+    assert main([*command, "--images", str(tmp_path / "nowhere")]) == Exit.NOTHING
+    assert "no folder of images" in capsys.readouterr().err and not out.exists()
+    assert main([*command, "--images", str(images)]) == Exit.DONE
+    assert main(["captions", "check", str(out), "--text", "refined"]) == Exit.DONE
+
+
 def test_a_bad_line_is_said_once_to_whoever_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = _described(tmp_path / "data", tmp_path / "train.jsonl")
     out.write_text(out.read_text() + '{"image": "gone.png", "caption": "an oval mass of the breast"}\n')

@@ -142,6 +142,8 @@ def test_N10_retrieval_is_part_of_the_report(
     assert found["image_to_text"]["chance"] == {"r1": 0.25, "r5": 1.0, "r10": 1.0}
     said = capsys.readouterr().out
     assert "image to text R@1 " in said and "(chance 0.2500)" in said and "n 12 among 4" in said
+    medians = [found[side]["median_rank"] for side in ("image_to_text", "text_to_image")]
+    assert all(f"MedR {rank:g} " in said for rank in medians) and f"rSum          {found['rsum']:.1f} of 600" in said
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "<th>Candidates</th>" in page and "chance 0.250" in page
     assert 0 <= found["image_to_text"]["r1"] <= found["image_to_text"]["r5"] == found["image_to_text"]["r10"] == 1

@@ -9,8 +9,9 @@ import pytest
 from tests.core.models.phantoms import tiny_config
 from usassist.core.cli.main import main
 from usassist.core.geometry.cv import cv2
+from usassist.core.models import clip_settings
 from usassist.core.models.build import build_model
-from usassist.core.models.config import HeadConfig, ModelConfig
+from usassist.core.models.config import AdapterConfig, EncoderConfig, HeadConfig, ModelConfig, PreprocessConfig
 from usassist.core.models.inventory import facts_of
 from usassist.core.models.weights import find_model, save_model
 
@@ -138,6 +139,35 @@ def test_a_lower_precision_reaches_the_model_and_is_reported(dataset: Path, tmp_
         assert json.loads((out / "report.json").read_text())["compute_precision"] == precision
     assert probabilities["fp32"] != probabilities["int8"]
     assert probabilities["fp32"] == pytest.approx(probabilities["int8"], abs=0.05)
+
+
+def test_a_precision_that_changes_nothing_is_not_reported_as_done(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A U-Net has no transformer blocks: it computes in float32 whatever was asked for, and so the reports say."""
+    (tmp_path / "unet").mkdir()
+    settings = clip_settings.settings_of("usassist-unet")
+    settings["vision_cfg"]["timm_model_name"] = "usassist_unet_16"
+    (tmp_path / "unet" / "small-unet.json").write_text(json.dumps(settings))
+    encoder = EncoderConfig("small-unet", (0, 1, 2), (320,))
+    head = HeadConfig("unet", widths=(16, 16))
+    config = ModelConfig("u", "U", encoder, AdapterConfig("none"), head, PreprocessConfig(size=32))
+    built = build_model(config, folder=tmp_path / "unet")
+    save_model(built, tmp_path / "unet", config=config, clip_folder=tmp_path / "unet")
+    out = tmp_path / "out"
+    for engine in (("--model", str(tmp_path / "unet"), "--device", "cpu"), ("--engine", "classical")):
+        words = [*engine, "--precision", "int8", "--out", str(out)]
+        assert main(["propose", str(dataset / "images"), *words]) == 0
+        assert "compute_precision" not in json.loads((out / "proposals.json").read_text())
+        assert "--precision int8 changed nothing" in capsys.readouterr().err
+        assert main(["evaluate", "--data", str(dataset), *words]) == 0
+        assert json.loads((out / "report.json").read_text())["compute_precision"] == "fp32"
+    folder = model(tmp_path / "vit", FILM)
+    words = ["--model", str(folder), "--device", "cpu", "--out", str(out)]
+    capsys.readouterr()
+    for precision in ("fp32", "int8"):
+        assert main(["propose", str(dataset / "images"), *words, "--precision", precision]) == 0
+    assert "changed nothing" not in capsys.readouterr().err
 
 
 def test_an_unknown_precision_is_wrong_usage(dataset: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`usassist evaluate` scores an engine, or a folder of masks, and never tells the engine the answer."""
 
+import contextlib
 import csv
 import json
 from pathlib import Path
@@ -114,6 +115,40 @@ def test_a_split_that_does_not_exist_is_1_and_names_those_that_do(
     assert status == 1
     assert "it has test" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("provenance", "looks"),
+    [
+        ({"data": ["other", "set"]}, False),
+        ({"data": ["set"], "near_duplicates": {"setting": "off"}}, False),
+        ({"data": ["set"], "near_duplicates": {"setting": "join", "pairs": 3}}, True),
+        ({"data": ["set"], "near_duplicates": {"setting": "drop"}}, True),
+        ({"data": ["other"]}, True),  # the shipped model beside one that was trained here: one val for both
+        ({"data": ["other"], "near_duplicates": {"setting": "off"}}, True),
+        ({"family": "CLIP"}, True),
+        (None, True),
+    ],
+)
+def test_a_project_is_divided_as_the_model_was_trained(
+    dataset: Path, tmp_path: Path, square: Any, monkeypatch: pytest.MonkeyPatch, *, provenance: Any, looks: bool
+) -> None:
+    """Its val is what that training validated on, not what another one would."""
+    from usassist.core.cli import evaluate as command
+
+    config = None
+    if provenance is not None:
+        config = ModelConfig("m", "M", EncoderConfig("usassist-lite0", (0, 1)), provenance=provenance)
+    built, asked = Engine(square, "square", None, "cpu", "ab", config=config), []
+
+    def recorded(path: Path, *, split: str, near_duplicates: bool) -> Any:
+        asked.append(near_duplicates)
+        return load(path, split=split)
+
+    monkeypatch.setattr(command, "engine", lambda _arguments: contextlib.nullcontext(built))
+    monkeypatch.setattr(command, "load", recorded)
+    assert evaluate(dataset, tmp_path / "out", "--split", "test")[0] == 0
+    assert asked == [looks]
 
 
 @pytest.mark.usefixtures("square")

@@ -279,7 +279,7 @@ def test_P2_support_that_shows_nothing_or_is_no_dataset_is_a_sentence(
     assert main([*arguments, str(_support(tmp_path / "empty", shown=False))]) == 1
     assert "shows anything" in capsys.readouterr().err
     assert main([*arguments, str(_support(tmp_path / "many", count=33))]) == 1
-    assert "at most 32" in capsys.readouterr().err
+    assert "as support at most 32 can be given; put fewer into a folder of their own" in capsys.readouterr().err
     assert main([*arguments, str(tmp_path / "nowhere")]) == 1
     assert not (tmp_path / "out").exists()
 

@@ -1,12 +1,12 @@
 """`usassist captions check|refine|describe`: lists of images with captions, for contrastive training."""
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from usassist.core.captions.facts import check
-from usassist.core.captions.pairs import Pair, Pairs, image_folder, read_pairs
+from usassist.core.captions.pairs import Pair, Pairs, folders_outside, image_folder, read_pairs
 from usassist.core.captions.refine import Refined, Refiner
 from usassist.core.captions.review import Entry, Review, read_entries, write_entries
 from usassist.core.captions.rows import is_table
@@ -17,6 +17,8 @@ from usassist.core.project import atomic
 
 if TYPE_CHECKING:
     from usassist.core.captions.llm import LlmRefiner, LlmSettings
+
+_MOST_NAMED = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,17 +31,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="JSONL (image, caption, refined) or CSV")
-    parser.add_argument(
-        "--images", metavar="DIR", type=Path, help="folder of the images (default: images/ beside FILE)"
-    )
+    _add_images(parser)
     parser.add_argument("--text", choices=("caption", "refined"), default="caption", help="what training would read")
     parser.add_argument("--clean", action="store_true", help="strip odd characters, leave out 20 characters or fewer")
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     parser.set_defaults(work=_check)
 
 
+def _add_images(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--images", metavar="DIR", type=Path, help="folder of the images (default: images/ beside FILE)"
+    )
+
+
 def _add_refine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="JSONL (image, caption) or CSV (filename, Caption)")
+    _add_images(parser)
     parser.add_argument(
         "--out", metavar="OUT.jsonl", type=_out_file, help="where the refined captions go, and are kept"
     )
@@ -87,15 +94,27 @@ def _check(arguments: argparse.Namespace) -> int:
         for pair in pairs.items
         if pair.refined and (changes := check(pair.caption, pair.refined))
     ]
+    outside = {} if arguments.images else folders_outside(pairs, arguments.file)
     if arguments.json:
-        print_json({"pairs": len(pairs.items), "problems": _listed(failed), "changed_facts": _listed(doubts)})
+        folders = {str(folder): lines for folder, lines in outside.items()}
+        listed = {"problems": _listed(failed), "changed_facts": _listed(doubts), "outside_folders": folders}
+        print_json({"pairs": len(pairs.items), **listed})
     else:
         print(
             f"{count(len(pairs.items), 'pair')}, {count(len(failed), 'bad line')}, "
             f"{count(len(doubts), 'refined caption')} with other facts than its caption: {arguments.file}"
         )
+        if outside:
+            print(_outside_sentence(outside))
     report_failures([*failed, *doubts])
     return status(done=len(pairs.items), failed=len(failed) + len(doubts))
+
+
+def _outside_sentence(outside: Mapping[Path, int]) -> str:
+    """Say how many lines take their image from which folders outside the list's own; the first few by name."""
+    names = [f"{str(folder)!a} ({lines})" for folder, lines in list(outside.items())[:_MOST_NAMED]]
+    more = f" and {len(outside) - len(names)} more" if len(outside) > len(names) else ""
+    return f"{count(sum(outside.values()), 'line')} with an image outside the list's folder: {', '.join(names)}{more}"
 
 
 def _refine(arguments: argparse.Namespace) -> int:
@@ -103,8 +122,8 @@ def _refine(arguments: argparse.Namespace) -> int:
     if wrong:
         complain(wrong)
         return Exit.USAGE
-    # Only the words are read; where the images are does not matter here.
-    pairs = read_pairs(arguments.file, look=False)
+    # Only the words are read: images need not be there, but where they are the result says so.
+    pairs = read_pairs(arguments.file, images=arguments.images, look=False)
     earlier = read_entries(arguments.out) if arguments.out else {}
     if arguments.dry_run:
         return _dry_run(arguments, pairs, earlier)

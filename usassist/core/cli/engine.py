@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from usassist.core.cli.arguments import device_name
+from usassist.core.cli.output import complain
 from usassist.core.errors import UsassistError
 from usassist.core.models.config import ModelConfig, Precision
 from usassist.core.models.weights import find_model
@@ -21,8 +22,8 @@ LABEL_ID = "lesion"
 class Engine:
     """An engine that is ready: `model` is None for an engine without weights, `device` what it really runs on.
 
-    `precision` is what its large products are computed in, "fp32" without weights. `config` is the description of its
-    model and `folder` where it lies, None without weights.
+    `precision` is what its large products are computed in, "fp32" where nothing could be lowered. `config` is the
+    description of its model and `folder` where it lies, None without weights.
     """
 
     proposer: Proposer
@@ -93,6 +94,12 @@ def engine(arguments: argparse.Namespace) -> Iterator[Engine]:
         precision=arguments.precision,
     )
     proposer = build(arguments.engine, options)
+    precision: Precision = getattr(proposer, "precision", "fp32")
+    if precision != options.precision:
+        complain(
+            f"--precision {options.precision} changed nothing: {info.name if info else arguments.engine} has no "
+            f"transformer blocks, and computes in {precision}."
+        )
     try:
         yield Engine(
             proposer=proposer,
@@ -102,7 +109,7 @@ def engine(arguments: argparse.Namespace) -> Iterator[Engine]:
             weights_hash=proposer.weights_hash,
             config=info.config if info else None,
             folder=info.folder if info else None,
-            precision=options.precision if info else "fp32",
+            precision=precision,
         )
     finally:
         proposer.close()

@@ -1,7 +1,7 @@
 """`usassist evaluate`: an engine on a dataset, or a folder of masks, against the truth."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from usassist.core.evaluation.protocol import Case
 from usassist.core.evaluation.report import ReportFacts, per_image_table, report_document, write_report
 from usassist.core.evaluation.run import Evaluation, evaluate_masks
 from usassist.core.evaluation.stored import StoredReport, as_stored, read_report
+from usassist.core.models.config import ModelConfig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,15 +96,18 @@ def _evaluate_folders(arguments: argparse.Namespace) -> tuple[Evaluation, Report
 
 
 def _evaluate_engine(arguments: argparse.Namespace) -> tuple[Evaluation, ReportFacts]:
-    examples = load(arguments.data, split=arguments.split)
     quiet = arguments.quiet > 0
     with engine(arguments) as built:
+        looks = _looked_for_near_duplicates(built.config, arguments.data)
+        examples = load(arguments.data, split=arguments.split, near_duplicates=looks)
         judge = class_options.asked_judge(arguments, built, label_id=LABEL_ID)
         calibration = Temperature()
         if arguments.calibrate:
             # A judge of its own: what is said about the images asked for must not be about these.
             other = class_options.asked_judge(arguments, built, label_id=LABEL_ID) or trained_judge(built)
-            calibration = fit_temperature(built, other, load(arguments.data, split="val"), quiet=quiet)
+            calibration = fit_temperature(
+                built, other, load(arguments.data, split="val", near_duplicates=looks), quiet=quiet
+            )
         evaluation, facts = evaluate_examples(
             built,
             examples,
@@ -114,6 +118,18 @@ def _evaluate_engine(arguments: argparse.Namespace) -> tuple[Evaluation, ReportF
             quiet=quiet,
         )
     return evaluation, replace(facts, data=arguments.data.resolve().name, split=arguments.split)
+
+
+def _looked_for_near_duplicates(config: ModelConfig | None, data: Path) -> bool:
+    """Return whether a model's training on this data did: what it validated on is only found when divided as it was.
+
+    True, as a new training would, for a model that learned from other data: two models are then judged on one val.
+    """
+    provenance = config.provenance if config is not None else {}
+    learned, said = provenance.get("data"), provenance.get("near_duplicates", {})
+    if not isinstance(learned, list) or not any(name in learned for name in (data.name, data.resolve().name)):
+        return True
+    return isinstance(said, Mapping) and said.get("setting", "off") != "off"
 
 
 def _counted(cases: Iterator[Case], bar: Bar) -> Iterator[Case]:

@@ -126,7 +126,10 @@ def _support(folder: Path, engine: str) -> tuple[tuple[Frame, Mask], ...]:
         raise UsassistError(f"The engine {engine} takes no support images: leave out --support {folder}.")
     examples = load(folder)
     if len(examples) > _MOST_SUPPORT:
-        raise UsassistError(f"{folder} holds {len(examples)} images; as support at most {_MOST_SUPPORT} are used.")
+        raise UsassistError(
+            f"{folder} holds {len(examples)} images; as support at most {_MOST_SUPPORT} can be given; put fewer into a "
+            f"folder of their own."
+        )
     cases = []
     for example in examples:
         reader = open_source(example.source)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,12 @@ settings.register_profile(
     "usassist", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("usassist")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl+C arrive where the tests were started in the background, which ignores it for all they start."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 _OFF_BY_DEFAULT = ("gpu", "weights", "network")

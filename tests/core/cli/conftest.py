@@ -1,5 +1,8 @@
 """An engine whose answers are known, for the commands that run one."""
 
+import signal
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -37,6 +40,15 @@ class Square:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """A command that was stopped ignores Ctrl+C from then on, as the last thing that its process does."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -288,3 +288,43 @@ def test_wrong_values_are_wrong_usage(pairs: Path, wrong: tuple[str, str]) -> No
     with pytest.raises(SystemExit) as stop:
         main(["captions", "refine", str(pairs), "--out", "x.jsonl", *wrong])
     assert stop.value.code == Exit.USAGE
+
+
+def test_refine_and_check_call_the_same_lines_bad(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pairs.open("a") as file:
+        file.write('{"image": "gone.png", "caption": "an oval mass"}\n{"image": "b.png"\n')
+    out = tmp_path / "out.jsonl"
+    commands = (["captions", "check", str(pairs)], ["captions", "refine", str(pairs), "--out", str(out)])
+    found = []
+    for command in commands:
+        assert main([*command, "--json"]) == Exit.PARTLY
+        found.append(json.loads(capsys.readouterr().out)["problems"])
+        assert main(command) == Exit.PARTLY
+        assert "2 bad lines" in capsys.readouterr().out
+    assert found[0] == found[1] and [problem["line"] for problem in found[0]] == [3, 4]
+    assert [line["image"] for line in _lines(out)] == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (0, "0 refined captions with other facts than their captions"),
+        (1, "1 refined caption with other facts than its caption:"),
+    ],
+)
+def test_check_counts_in_grammar(tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: int, said: str) -> None:
+    (tmp_path / "a.png").touch()
+    row = {"image": "a.png", "caption": "left mass 12 mm", "refined": ("left", "right")[wrong] + " mass 12 mm"}
+    (tmp_path / "x.jsonl").write_text(json.dumps(row))
+    main(["captions", "check", str(tmp_path / "x.jsonl")])
+    assert said in capsys.readouterr().out
+
+
+def test_words_alone_are_refined_where_the_images_are_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text(json.dumps({"image": "a.png", "caption": "left mass 12 mm"}))
+    command = ["captions", "refine", str(tmp_path / "x.jsonl"), "--out", str(tmp_path / "out.jsonl")]
+    assert main([*command, "--words-only"]) == 0
+    assert [line["image"] for line in _lines(tmp_path / "out.jsonl")] == ["a.png"]
+    assert main(command) != 0

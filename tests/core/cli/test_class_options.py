@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -240,3 +242,35 @@ def test_a_whole_ensemble_is_asked_and_may_be_added_to(dataset: Path, tiny_tower
     assert list(asked) == ["benign", "malignant", "dark"]
     assert asked["benign"] == [*load_vocabulary().ensemble("breast").classes["benign"], "a round mass"]
     assert report["classification"] is None  # only one of the classes occurs in this data
+
+
+def test_a_report_without_classes_keeps_no_similarities_of_an_earlier_one(
+    dataset: Path, tiny_towers: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    evaluate(dataset, tiny_towers, out, "--classes", *CLASSES)
+    (out / "notes.csv").write_text("mine")
+    assert (out / "similarities.csv").is_file()
+    evaluate(dataset, tiny_towers, out, "--retrieval")
+    assert sorted(path.name for path in out.iterdir()) == ["notes.csv", "per_image.csv", "report.html", "report.json"]
+
+
+def test_a_class_that_no_image_has_is_named(
+    dataset: Path, tiny_towers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = evaluate(dataset, tiny_towers, tmp_path / "out", "--classes", *CLASSES, "cat=foo")
+    warning = "No image has the class cat"
+    assert warning in capsys.readouterr().err
+    assert any(said.startswith(warning) for said in report["class_judge"]["warnings"])
+    evaluate(dataset, tiny_towers, tmp_path / "other", "--classes", *CLASSES)
+    assert "No image has" not in capsys.readouterr().err
+
+
+def test_help_names_every_ensemble_and_imports_no_torch() -> None:
+    code = (
+        "import sys\nfrom usassist.core.cli.main import main\n"
+        "try:\n    main(['evaluate', '--help'])\nexcept SystemExit:\n    print('torch' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert out[-1] == "False"
+    assert ",".join(load_vocabulary().ensembles) in "".join(out), "lines break after any hyphen"

@@ -483,6 +483,17 @@ def test_wrong_usage(call: Callable[..., int], words: list[str]) -> None:
     assert stop.value.code == 2
 
 
+def test_two_folds_are_too_few_and_help_says_how_many(
+    call: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        call("--folds", "2")
+    assert "2 is too few: at least 3" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        call("--help")
+    assert "at least 3" in capsys.readouterr().out
+
+
 def test_two_recipes_of_one_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="called 'a'"):
         trials.plan([tmp_path / "a.toml", tmp_path / "b" / "a.toml"], [trials.Setting()], seeds=1, out=tmp_path)

@@ -1,6 +1,7 @@
 """`usassist data check` counts, finds what crosses the splits, and goes on where an image cannot be read."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,43 @@ def test_check_lists_what_cannot_be_read_and_goes_on(
     with pytest.raises(SystemExit) as stop:
         main(["data"])
     assert stop.value.code == 2
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp"])
+def test_check_lists_masks_of_another_size_than_their_image(
+    planted: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (planted / "masks" / "r4.png").unlink()
+    cv2.imwrite(str(planted / "masks" / f"r4.{suffix}"), np.zeros((40, 50), np.uint8))
+    assert main(["data", "check", str(planted), "--json"]) == 3
+    captured = capsys.readouterr()
+    (failed,) = json.loads(captured.out)["failed"]
+    assert failed["input"] == "planted/r4.png"
+    assert "has 40 x 50 pixels (rows x columns), its image has 180 x 240" in failed["reason"]
+    assert f"r4.{suffix}" in captured.err
+
+
+def test_check_says_what_a_training_does_with_a_half_filled_split_column(
+    planted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (planted / "labels.csv").write_text("file,class,split\nr2.png,a,train\nr3.png,a,val\n")
+    assert main(["data", "check", str(planted)]) == 0
+    said = re.search(r"5 images without a split were divided here: (.+)\.", capsys.readouterr().out)
+    assert said is not None and sum(map(int, re.findall(r"\d", said[1]))) == 5
+    (planted / "labels.csv").write_text("file,class\nr2.png,a\n")
+    assert main(["data", "check", str(planted)]) == 0
+    assert "without a split" not in capsys.readouterr().out
+
+
+def test_check_says_that_a_table_has_no_class_column(planted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (planted / "labels.csv").write_text("file,klass\nr2.png,benign\n")
+    assert main(["data", "check", str(planted)]) == 0
+    assert "planted/labels.csv has no column 'class', so no image has one; it has file, klass." in (
+        capsys.readouterr().out
+    )
+    (planted / "labels.csv").write_text("file,class\nr2.png,benign\n")
+    assert main(["data", "check", str(planted), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["notes"] == []
 
 
 def test_check_starts_without_torch(planted: Path) -> None:

@@ -1,6 +1,7 @@
 """Every way a command can end has its exit status, and help costs nothing."""
 
 import argparse
+import signal
 
 import pytest
 
@@ -49,6 +50,29 @@ def test_ctrl_c_is_130_and_no_traceback(capsys: pytest.CaptureFixture[str]) -> N
 
     assert cli.guarded(interrupted, QUIET) == Exit.INTERRUPTED
     assert "stopped" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("raised", [True, False])
+def test_ctrl_c_again_and_again_is_answered_once(
+    raised: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also while the first is answered, and while the process ends."""
+
+    def interrupted(_arguments: argparse.Namespace) -> int:
+        if raised:
+            raise KeyboardInterrupt
+        return Exit.INTERRUPTED
+
+    said = cli.complain
+
+    def impatient(text: str) -> None:
+        signal.raise_signal(signal.SIGINT)
+        said(text)
+
+    monkeypatch.setattr(cli, "complain", impatient)
+    assert cli.guarded(interrupted, QUIET) == Exit.INTERRUPTED
+    signal.raise_signal(signal.SIGINT)
+    assert ("stopped" in capsys.readouterr().err) == raised
 
 
 def test_an_error_nobody_foresaw_keeps_its_traceback() -> None:

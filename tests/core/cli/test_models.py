@@ -18,6 +18,10 @@ def _printed(capsys: pytest.CaptureFixture[str]) -> dict:
     return json.loads(capsys.readouterr().out)
 
 
+def _lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return capsys.readouterr().out.splitlines()
+
+
 def test_list_names_every_model_with_its_kind(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "list", "--json"]) == 0
     document = _printed(capsys)
@@ -72,6 +76,8 @@ def test_weights_come_are_checked_and_go(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["models", "add", str(tmp_path / "metaclip.pt"), "--name", "tiny", "--json"]) == 0
     added = _printed(capsys)
     assert (added["kind"], added["family"], added["origin"]) == ("encoder", "MetaCLIP", "user")
+    assert main(["models", "verify"]) == 0
+    assert _lines(capsys) == ["usassist-us: as shipped", "tiny: unchanged since it was added"]
     assert main(["models", "verify", "--json"]) == 0
     assert [(model["name"], model["changed"]) for model in _printed(capsys)["models"]] == [
         ("usassist-us", []),
@@ -80,7 +86,7 @@ def test_weights_come_are_checked_and_go(tmp_path: Path, capsys: pytest.CaptureF
     (Path(added["folder"]) / "CARD.md").write_text("other")
     assert main(["models", "verify"]) == 3
     printed = capsys.readouterr()
-    assert "usassist-us: unchanged" in printed.out
+    assert printed.out == "usassist-us: as shipped\n"
     assert "tiny: CARD.md changed" in printed.err
     assert main(["models", "verify", "tiny", "nobody"]) == 1
     assert main(["models", "remove", "tiny"]) == 0

@@ -3,6 +3,7 @@
 import json
 import os
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -241,6 +242,20 @@ def test_files_of_equal_size_are_hashed_once(folder: Path, monkeypatch: pytest.M
     os.utime(folder / "images" / "r3.png", ns=(1, 1))
     divide(load(folder), near_duplicates="off")
     assert hashed == ["r3.png"]
+
+
+def test_images_without_a_split_are_counted_where_others_of_their_dataset_have_one() -> None:
+    partly = _examples(["train", "val", *[""] * 6], list(range(8)))
+    found = divide(partly, twins=[])
+    sides = [example.split for example in found.examples[2:]]
+    assert found.note == (
+        f"6 images without a split were divided here: {sides.count('train')} train, {sides.count('val')} val."
+    )
+    one = divide(_examples(["train", "val", ""], [0, 1, 0]), twins=[])
+    assert one.note == "1 image without a split was divided here: 1 train."
+    assert divide(_examples([""] * 8, list(range(8))), twins=[]).note == ""
+    other = [replace(example, dataset="other", split="train") for example in _examples([""] * 2, [8, 9])]
+    assert divide([*_examples([""] * 8, list(range(8))), *other], twins=[]).note == ""
 
 
 @pytest.mark.data

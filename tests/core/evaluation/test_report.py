@@ -267,3 +267,11 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(UsassistError, match="file"):
         write_report(tmp_path / "file" / "out", evaluated(2), FACTS)
+
+
+def test_a_file_of_somebody_else_is_not_taken_for_an_earlier_reports(tmp_path: Path) -> None:
+    (tmp_path / "similarities.csv").write_text("mine")
+    write_report(tmp_path, evaluated(3), FACTS)
+    assert (tmp_path / "similarities.csv").read_text() == "mine", "no report lay here before"
+    write_report(tmp_path, evaluated(3), FACTS)
+    assert not (tmp_path / "similarities.csv").exists()

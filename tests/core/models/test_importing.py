@@ -342,3 +342,28 @@ def test_a_single_clipseg_file_is_taken_as_published_and_an_incomplete_one_is_re
     torch.save(tensors, tmp_path / "cut.pt")
     with pytest.raises(ModelError, match="decoder does not fit: 1 tensors missing"):
         add(str(tmp_path / "cut.pt"))
+
+
+@pytest.mark.parametrize(
+    ("tower", "size", "part", "name"),
+    [
+        ("vision_config", "num_hidden_layers", "vision_cfg", "layers"),
+        ("vision_config", "hidden_size", "vision_cfg", "width"),
+        ("vision_config", "patch_size", "vision_cfg", "patch_size"),
+        ("text_config", "num_hidden_layers", "text_cfg", "layers"),
+        ("text_config", "hidden_size", "text_cfg", "width"),
+    ],
+)
+def test_a_config_that_contradicts_the_weights_is_refused(  # noqa: PLR0917  two fixtures and a row of the table
+    tmp_path, tiny, tower: str, size: str, part: str, name: str
+) -> None:
+    held = published.settings()[part][name]
+    home = _transformers_folder(tmp_path, tiny)
+    config = {"vision_config": {"hidden_act": "quick_gelu"}, "text_config": {}}
+    config[tower][size] = held + 1
+    published.write_json(home / "config.json", config)
+    with pytest.raises(ModelError, match=rf"{tower}\.{size} {held + 1}, but pytorch_model\.bin holds {held}:"):
+        add(str(home))
+    config[tower][size] = held
+    published.write_json(home / "config.json", config)
+    assert add(str(home)).name == "hf-clip"

@@ -1,5 +1,6 @@
 """Runs that end at bad moments: by signals, really sent to the process that runs the tests, and by a sudden death."""
 
+import dataclasses
 import json
 import signal
 import threading
@@ -13,7 +14,7 @@ from safetensors.torch import load_file
 from usassist.core.errors import TrainingError
 from usassist.core.models.config import ModelConfig
 from usassist.core.project import atomic
-from usassist.core.training import run
+from usassist.core.training import run, segmentation
 from usassist.core.training.interrupts import held_signals
 from usassist.core.training.run import resume, train
 
@@ -138,6 +139,27 @@ def test_ctrl_c_while_the_first_epoch_is_saved_waits_for_it(
     assert first.interrupted and first.epochs == 1
     assert {"checkpoint.pt", "weights.safetensors", "model.json"} <= {path.name for path in first.folder.iterdir()}
     assert resume(first.folder, device="cpu").epochs == 2
+
+
+def test_ctrl_c_while_the_model_is_calibrated_waits_for_it(recipe, discs, small, tmp_path, monkeypatch) -> None:
+    """Again and again: the weights that are written last are whole, and have their calibration."""
+    written = run.save_model
+
+    def finished(task: Any, model: Any, description: ModelConfig) -> ModelConfig:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        return dataclasses.replace(description, title="calibrated")
+
+    def impatient(*arguments: Any, **named: Any) -> None:
+        written(*arguments, **named)
+        if named["config"].title == "calibrated":
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(segmentation.SegmentTask, "finished", finished)
+    monkeypatch.setattr(run, "save_model", impatient)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, [discs], tmp_path / "run", task="segment", overrides=[*small, "epochs=1"], device="cpu")
+    assert ModelConfig.read(tmp_path / "run").title == "calibrated"
 
 
 def test_ctrl_c_is_no_failed_training_where_the_save_it_waited_for_fails(

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.core.training.test_distributed import torchrun
-from usassist.core.errors import TrainingError
+from usassist.core.errors import ModelError, TrainingError
 from usassist.core.geometry.cv import cv2
 from usassist.core.models.adding import add_model
 from usassist.core.models.config import Calibration, ModelConfig, PreprocessConfig
@@ -111,6 +111,16 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(recipe, discs, small, tmp_
     train(recipe, [discs], tmp_path / "run", overrides=[*small, "epochs=1"], device="cpu", task="segment")
     with pytest.raises(TrainingError, match="holds a run already"):
         train(recipe, [discs], tmp_path / "run", overrides=small, device="cpu", task="segment")
+    with pytest.raises(ModelError, match="nosuch"):  # the recipe is looked at first
+        train(recipe, [discs], tmp_path / "run", overrides=[*small, "start_from=nosuch"], device="cpu", task="segment")
+
+
+def test_images_without_a_split_beside_declared_ones_are_counted(recipe, discs, small, tmp_path, caplog) -> None:
+    table = discs / "labels.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([*lines[:3], *(line.replace(",train", ",") for line in lines[3:])]) + "\n")
+    train(recipe, [discs], tmp_path / "run", overrides=[*small, "epochs=1"], device="cpu", task="segment")
+    assert "images without a split were divided here: " in caplog.text
 
 
 def test_an_image_that_cannot_be_read_is_named_and_the_rest_trains(recipe, discs, small, tmp_path) -> None:
@@ -447,8 +457,10 @@ def test_what_a_task_says_about_its_data_and_the_adapter_it_has_are_stored(
     bare.write_text("\n".join(lines).replace('[adapter]\nkind = "mona"', ""))
     overrides = [*(setting for setting in small if "adapter" not in setting), "epochs=1"]
     assert read_recipe(bare, overrides=overrides).adapter is None
+    caplog.set_level("INFO")
     result = train(bare, [discs], tmp_path / "run", task="segment", overrides=overrides, device="cpu")
-    assert "has no [adapter] section, and the model it goes on from has mona" in caplog.text
+    (said,) = [r for r in caplog.records if "no [adapter] section" in r.message]
+    assert "and the model it goes on from has mona" in said.message and said.levelname == "INFO"
     kept = read_recipe(result.folder / "config.toml").adapter
     assert kept is not None and kept == ModelConfig.read(result.folder).adapter
     told = ModelConfig.read(result.folder).provenance["training"]

@@ -47,6 +47,7 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
 def _add_refine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="JSONL (image, caption) or CSV (filename, Caption)")
     _add_images(parser)
+    parser.add_argument("--words-only", action="store_true", help="do not look for the images: they are elsewhere")
     parser.add_argument(
         "--out", metavar="OUT.jsonl", type=_out_file, help="where the refined captions go, and are kept"
     )
@@ -102,7 +103,8 @@ def _check(arguments: argparse.Namespace) -> int:
     else:
         print(
             f"{count(len(pairs.items), 'pair')}, {count(len(failed), 'bad line')}, "
-            f"{count(len(doubts), 'refined caption')} with other facts than its caption: {arguments.file}"
+            f"{count(len(doubts), 'refined caption')} with other facts than "
+            f"{'its caption' if len(doubts) == 1 else 'their captions'}: {arguments.file}"
         )
         if outside:
             print(_outside_sentence(outside))
@@ -122,8 +124,7 @@ def _refine(arguments: argparse.Namespace) -> int:
     if wrong:
         complain(wrong)
         return Exit.USAGE
-    # Only the words are read: images need not be there, but where they are the result says so.
-    pairs = read_pairs(arguments.file, images=arguments.images, look=False)
+    pairs = read_pairs(arguments.file, images=arguments.images, look=not arguments.words_only)
     earlier = read_entries(arguments.out) if arguments.out else {}
     if arguments.dry_run:
         return _dry_run(arguments, pairs, earlier)
@@ -132,15 +133,18 @@ def _refine(arguments: argparse.Namespace) -> int:
     atomic.make_folder(arguments.out.parent, error=ExchangeError)
     with progress("refining", total=len(pairs.items), unit="caption", quiet=arguments.quiet > 0) as bar:
         stopped = _run(review, pairs.items, bar)
-    failed = [*_line_failures(pairs), *((f"line {found.line}", found.reason) for found in review.problems)]
-    counts = {"refined": review.refined, "kept": review.kept, "edited": review.edited, "problems": _listed(failed)}
+    bad = _line_failures(pairs)
+    unsettled = [(f"line {found.line}", found.reason) for found in review.problems]
+    failed = [*bad, *unsettled]
+    counts = {"refined": review.refined, "kept": review.kept, "edited": review.edited, "problems": _listed(bad)}
+    counts["unsettled"] = _listed(unsettled)
     spent = _spent(refiner, arguments)
     if arguments.json:
         print_json({"out": str(arguments.out), "refiner": refiner.name, "stopped": stopped, **counts, **spent})
     else:
         print(
             f"{review.refined} refined, {review.kept} kept from before ({review.edited} edited by hand), "
-            f"{count(len(failed), 'problem')}: {arguments.out}"
+            f"{count(len(bad), 'bad line')}, {count(len(unsettled), 'caption')} to look at: {arguments.out}"
         )
         for name, value in spent.items():
             print(f"{name}: {value}")

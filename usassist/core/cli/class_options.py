@@ -31,7 +31,11 @@ def add_class_arguments(parser: argparse.ArgumentParser) -> None:
         help="tell classes apart by prompts; a NAME may come several times, NAME=@breast takes those of an ensemble",
     )
     parser.add_argument(
-        "--ensemble", metavar="NAME", type=_ensemble, default=(), help="classes and prompts of the vocabulary: breast"
+        "--ensemble",
+        metavar="NAME",
+        type=_ensemble,
+        default=(),
+        help=f"classes and prompts of the vocabulary: {', '.join(load_vocabulary().ensembles)}",
     )
     parser.add_argument(
         "--classify-by",

@@ -51,7 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shots", nargs="+", type=_positive, default=[], metavar="K", help="training images of a class"
     )
     parser.add_argument(
-        "--folds", type=_folds, default=0, metavar="K", help="cross-validation: K trainings a seed, all images scored"
+        "--folds",
+        type=_folds,
+        default=0,
+        metavar="K",
+        help="cross-validation: K trainings a seed (at least 3), all images scored",
     )
     parser.add_argument(
         "--split", choices=("val", "test"), default="val", help="what to score; test is for the final number (val)"
@@ -82,7 +86,7 @@ def _positive(text: str) -> int:
 def _folds(text: str) -> int:
     value = int(text)
     if value < 3:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 3")
+        raise argparse.ArgumentTypeError(f"{text} is too few: at least 3, to train, validate and score")
     return value
 
 

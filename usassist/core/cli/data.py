@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import cast
 
 from usassist.core.cli.output import Exit, complain, count, print_json, print_table, progress, report_failures, to_json
+from usassist.core.data.example import Example
 from usassist.core.data.leakage import NO_SPLIT, Crossing, Leakage, Twins, find_leakage, leakage_document
 from usassist.core.errors import ExchangeError
 from usassist.core.project import atomic
@@ -41,7 +42,8 @@ def _check(arguments: argparse.Namespace) -> int:
     examples = [example for path in arguments.data for example in load(path)]
     with progress("reading", total=len(examples), unit="image", quiet=arguments.quiet > 0) as bar:
         report = find_leakage(examples, on_read=bar.update)
-    document = {"data": [path.resolve().name for path in arguments.data], **leakage_document(report)}
+    notes = _notes(arguments.data, examples, report)
+    document = {"data": [path.resolve().name for path in arguments.data], **leakage_document(report), "notes": notes}
     if out is not None:
         atomic.make_folder(out.parent, error=ExchangeError)
         atomic.write_bytes(out, (to_json(document) + "\n").encode(), error=ExchangeError)
@@ -49,10 +51,33 @@ def _check(arguments: argparse.Namespace) -> int:
         print_json(document)
     else:
         _print(report)
-    report_failures(report.failed)
-    if report.failed:
+        for note in notes:
+            print(note)
+    report_failures((*report.failed, *report.misfits))
+    if report.failed or report.misfits:
         return Exit.PARTLY if len(report.failed) < len(examples) else Exit.NOTHING
     return Exit.DONE
+
+
+def _notes(data: Sequence[Path], examples: Sequence[Example], report: Leakage) -> list[str]:
+    """Return what a training would divide itself beside declared splits, and where a table names no class."""
+    from usassist.core.data.dataset import with_splits
+    from usassist.core.data.divide import say_undeclared
+    from usassist.core.data.labels import other_columns
+    from usassist.core.data.layouts import plain
+
+    notes = []
+    if len(report.counts) > 1 and NO_SPLIT in report.counts:
+        said = say_undeclared(examples, with_splits(examples, twins=report.pairs))
+        notes += [f"A training would say: {said}"] if said else []
+    for path in data:
+        columns = other_columns(path / "labels.csv") if plain.recognises(path) else ()
+        if columns:
+            found = ", ".join(columns)
+            notes.append(
+                f"{path.resolve().name}/labels.csv has no column 'class', so no image has one; it has {found}."
+            )
+    return notes
 
 
 def _print(report: Leakage) -> None:

@@ -137,7 +137,11 @@ def _require_named(judge: Judge, examples: Sequence[Example]) -> None:
 
 def _class_facts(judge: Judge, job: "_Job", calibration: Temperature) -> ClassFacts:
     warnings = judge.warnings()
-    if len({case.class_name for case in job.classes if case.class_name in judge.names}) < 2:
+    there = {case.class_name for case in job.classes}
+    absent = [name for name in judge.names if name not in there]
+    if absent and judge.prompts:
+        warnings += (f"No image has the class {' or '.join(absent)}: naming it can only be wrong here.",)
+    if len(there & set(judge.names)) < 2:
         warnings += ("Fewer than two of the classes occur among the images, so there is nothing to tell apart.",)
     for warning in warnings:
         complain(warning)

@@ -1,9 +1,12 @@
 """`usassist COMMAND`: finds the command, runs it, and turns what happens into an exit status."""
 
 import argparse
+import contextlib
 import importlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol, cast
 
@@ -70,20 +73,37 @@ def add_verbosity(parser: argparse.ArgumentParser) -> None:
 
 
 def guarded(run: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
-    """Run a command; an error written for the user becomes one line on stderr and the status 1."""
+    """Run a command; an error written for the user becomes one line on stderr and the status 1.
+
+    It is the last that a process does: once it was stopped, Ctrl+C is ignored for good.
+    """
     log.configure(verbosity=arguments.verbose - arguments.quiet)
     try:
-        return run(arguments)
+        done = run(arguments)
     except UsassistError as error:
         complain(str(error))
         return Exit.NOTHING
     except KeyboardInterrupt:
+        _ignore_interrupts()
         complain("stopped; what was finished is kept.")
         return Exit.INTERRUPTED
     except BrokenPipeError:
         # The reader of stdout (head, less) went away: not an error, but Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
+    if done == Exit.INTERRUPTED:
+        _ignore_interrupts()
+    return done
+
+
+def _ignore_interrupts() -> None:
+    """Leave the end of the process alone: who holds Ctrl+C down would get a traceback for a stop that is under way."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        while signal.getsignal(number) is signal.default_int_handler:  # the one that raises KeyboardInterrupt
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.signal(number, signal.SIG_IGN)
 
 
 def run_and_exit() -> NoReturn:

@@ -105,22 +105,27 @@ def _verify(arguments: argparse.Namespace) -> int:
     names = arguments.names or [info.name for info in list_models()]
     results: list[dict[str, Any]] = []
     failed: list[tuple[str, str]] = []
+    shipped: set[str] = set()
     for name in names:
         try:
             found = verify_model(name)
+            if find_model(name).origin == "shipped":
+                shipped.add(name)
         except ModelError as error:
             failed.append((name, str(error)))
             continue
         results.append({"name": name, "unchanged": found.unchanged, "changed": found.changed, "missing": found.missing})
         if not found.is_sound:
             gone = ", ".join((*found.changed, *found.missing))
-            failed.append((name, f"{gone} changed or vanished since the model was added; add it again."))
+            since = "it was shipped; install usassist" if name in shipped else "the model was added; add it"
+            failed.append((name, f"{gone} changed or vanished since {since} again."))
     sound = [result["name"] for result in results if not result["changed"] and not result["missing"]]
     if arguments.json:
         failures = [{"name": name, "reason": reason} for name, reason in failed]
         print_json({"models": results, "failed": failures})
     else:
-        print("".join(f"{name}: unchanged since it was added\n" for name in sound), end="")
+        for name in sound:
+            print(f"{name}: {'as shipped' if name in shipped else 'unchanged since it was added'}")
     report_failures(failed)
     if not failed:
         return Exit.DONE

@@ -1,6 +1,6 @@
 """Examples divided for a training, by declared splits or in folds, near-duplicates kept together; what was found."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -20,6 +20,7 @@ class Division:
 
     `joined` are the keys of the examples whose groups near-duplicates made one (on two sides only where declared so),
     `pairs` the near-duplicates with the splits they got, `left_out` the keys of training examples that are not used.
+    `note` says what became of images without a split beside others with one (`say_undeclared`), "" where none is.
     `document` is the leakage report of the splits as they were made, JSON values.
     """
 
@@ -29,6 +30,7 @@ class Division:
     pairs: tuple[Twins, ...] = ()
     left_out: tuple[str, ...] = ()
     document: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def across(self) -> tuple[Twins, ...]:
@@ -99,6 +101,7 @@ def divide(
         joined=joined,
         pairs=report.twins,
         left_out=keys,
+        note="" if folds else say_undeclared(examples, divided),
         document={
             "near_duplicates_setting": near_duplicates,
             "joined": [list(members) for members in joined],
@@ -106,6 +109,24 @@ def divide(
             **_looked_for(leakage_document(report), near_duplicates),
         },
     )
+
+
+def say_undeclared(examples: Sequence[Example], divided: Sequence[Example]) -> str:
+    """Return a sentence about images without a split in a dataset that declares one for others; "" for no such image.
+
+    `divided` are the same examples as `dataset.with_splits` divides them: a split column that somebody began to fill.
+    """
+    partly = {example.dataset for example in examples if example.split}
+    found = Counter(
+        after.split
+        for before, after in zip(examples, divided, strict=True)
+        if not before.split and before.dataset in partly
+    )
+    if not found:
+        return ""
+    sides = ", ".join(f"{found[split]} {split}" for split in ("train", "val", "test") if split in found)
+    images = "1 image without a split was" if found.total() == 1 else f"{found.total()} images without a split were"
+    return f"{images} divided here: {sides}."
 
 
 def _looked_for(document: dict[str, Any], near_duplicates: NearDuplicates) -> dict[str, Any]:

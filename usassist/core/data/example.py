@@ -68,6 +68,11 @@ class Example:
             )
         return self.truth(shape)
 
+    def require_truth_size(self, shape: tuple[int, int]) -> None:
+        """Raise UsassistError where there is a mask, and of another size than a frame of (rows, columns)."""
+        if self.object_truth is not None:
+            self.object_truth.require_size(shape)
+
     def read_classes(self, shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
         """Read which object each pixel is: HxW uint8, 0 for none, else i for `objects[i - 1]`.
 

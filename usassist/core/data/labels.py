@@ -57,6 +57,12 @@ def read_labels(path: Path) -> dict[str, Row]:
     }
 
 
+def other_columns(path: Path) -> tuple[str, ...]:
+    """Return the columns of a labels.csv without a column `class`; () for one that has it, and for no file."""
+    columns = read_table(path)[0] if path.is_file() else ("class",)
+    return () if "class" in columns else columns
+
+
 def match_rows(rows: Mapping[str, Row], relatives: Sequence[str], *, where: Path) -> dict[str, Row]:
     """Return the row of each image by its relative path, found by that path or by the name if only one image has it.
 

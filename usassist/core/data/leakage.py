@@ -50,7 +50,11 @@ class Twins:
 
 @dataclass(frozen=True)
 class Leakage:
-    """What was found. `patients` is how many the data names; None where it names none, and a group stands for one."""
+    """What was found. `patients` is how many the data names; None where it names none, and a group stands for one.
+
+    `failed` are images that cannot be read, `misfits` masks that have another size than their image or are none: keys
+    with reasons. `pairs` are those of `twins` by their places.
+    """
 
     images: int
     groups: int
@@ -62,6 +66,8 @@ class Leakage:
     twins: tuple[Twins, ...]
     conflicts: tuple[str, ...]
     failed: tuple[tuple[str, str], ...]
+    misfits: tuple[tuple[str, str], ...] = ()
+    pairs: tuple[NearPair, ...] = ()
 
     @property
     def crossing_twins(self) -> tuple[Twins, ...]:
@@ -93,14 +99,24 @@ def find_leakage(
 ) -> Leakage:
     """Look for what crosses the splits of the examples; every image is read once, unless `twins` are known already.
 
-    `on_read` is called for each image that was read. An image that cannot be read is listed in `failed`.
+    `on_read` is called for each image that was read. An image that cannot be read is listed in `failed`; of one that
+    can the mask's size is compared (`misfits`), by its header alone where that says it.
     """
     failed: list[tuple[str, str]] = []
+    misfits: list[tuple[str, str]] = []
 
     def tell(example: Example, error: UsassistError) -> None:
         failed.append((example.key, str(error)))
 
-    pairs = near_twins(examples, on_error=tell, on_read=on_read) if twins is None else twins
+    def compare(example: Example, shape: tuple[int, int]) -> None:
+        try:
+            example.require_truth_size(shape)
+        except UsassistError as error:
+            misfits.append((example.key, str(error)))
+
+    pairs = twins
+    if pairs is None:
+        pairs = near_twins(examples, on_error=tell, on_read=on_read, on_size=compare)
     found = [
         Twins(
             keys=(a.key, b.key),
@@ -130,6 +146,8 @@ def find_leakage(
         twins=tuple(sorted(found, key=lambda pair: (not pair.crosses, -pair.correlation))),
         conflicts=tuple(example.key for example in examples if example.label_conflict),
         failed=tuple(failed),
+        misfits=tuple(misfits),
+        pairs=tuple(pairs),
     )
 
 
@@ -191,7 +209,7 @@ def leakage_document(report: Leakage) -> dict[str, Any]:
         "near_duplicates_in_no_common_group": [_twins(pair) for pair in report.undeclared_twins],
         "label_conflicts_declared": list(report.conflicts),
         "label_conflicts_found": [_twins(pair) for pair in report.twins if pair.disagree],
-        "failed": [{"input": key, "reason": reason} for key, reason in report.failed],
+        "failed": [{"input": key, "reason": reason} for key, reason in (*report.failed, *report.misfits)],
     }
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from usassist.core.data.tables import TableRow, read_table, require_columns
 from usassist.core.domain import Region
 from usassist.core.errors import ExchangeError, TrainingError, UsassistError
-from usassist.core.exchange.png_mask import Value, mask_values, read_index, read_mask
+from usassist.core.exchange.png_mask import Value, mask_values, read_index, read_mask, require_size
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,9 @@ class ObjectTruth(Protocol):
 
     def read(self, shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
         """Return an HxW uint8 array of indices into `names`, from 1, 0 for none. Raises UsassistError."""
+
+    def require_size(self, shape: tuple[int, int]) -> None:
+        """Raise UsassistError for another size than `shape` (rows, columns); cheaper than `read`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,10 @@ class MaskFile:
         values = self.folder.legend.values
         return read_index(self.path, shape=shape, values=values) if values else self.any(shape).astype(np.uint8)
 
+    def require_size(self, shape: tuple[int, int]) -> None:
+        """Raise ExchangeError for another size, and for a file that is no mask at first sight."""
+        require_size(self.path, shape)
+
     def any(self, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
         """Return where any object is, HxW bool: the rules of `read_mask`, except where classes.csv says more."""
         declared = self.folder.declared
@@ -93,14 +100,21 @@ class RegionTruth:
 
     def read(self, shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
         """Return the index of each pixel; of regions that overlap, the smaller one is on top."""
+        self.require_size(shape)
         out = np.zeros(shape, dtype=np.uint8)
         wanted = [region for region in self.regions if region.label_id in self.names]
         for region in sorted(wanted, key=lambda region: -int(np.count_nonzero(region.mask.crop))):
             mask = region.mask
-            if mask.shape != shape:
-                raise UsassistError(f"A mask of {mask.shape} does not fit its frame of {shape}; re-annotate the frame.")
             out[mask.box.slices][mask.crop] = self.names.index(region.label_id) + 1
         return out
+
+    def require_size(self, shape: tuple[int, int]) -> None:
+        """Raise UsassistError where a region was drawn on a frame of another size."""
+        for region in self.regions:
+            if region.label_id in self.names and region.mask.shape != shape:
+                raise UsassistError(
+                    f"A mask of {region.mask.shape} does not fit its frame of {shape}; re-annotate the frame."
+                )
 
 
 def read_legend(folder: Path) -> Legend | None:

@@ -18,16 +18,20 @@ def near_twins(
     known: Sequence[str] | None = None,
     on_error: Callable[[Example, UsassistError], None] | None = None,
     on_read: Callable[[], object] | None = None,
+    on_size: Callable[[Example, tuple[int, int]], object] | None = None,
 ) -> list[NearPair]:
     """Return the near-duplicates among examples of different files, by their places; every image is read once.
 
     `known` names a group for each example, which no pair is looked for within; by default that is its file. What cannot
-    be read has none, and is told to `on_error`; `on_read` is called for each example that was read.
+    be read has none, and is told to `on_error`; `on_read` is called for each example that was read, `on_size` also
+    with its (rows, columns).
     """
     places = {id(example): place for place, example in enumerate(examples)}
     prints: list[Fingerprint | None] = [None] * len(examples)
     for example, grey in open_frames(examples, on_error=on_error or (lambda example, error: None)):
         prints[places[id(example)]] = fingerprint(grey)
+        if on_size is not None:
+            on_size(example, (grey.shape[0], grey.shape[1]))
         if on_read is not None:
             on_read()
     return near_pairs(prints, known=[str(e.source.path) for e in examples] if known is None else known)

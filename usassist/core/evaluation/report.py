@@ -52,7 +52,7 @@ COLUMNS = (
 def write_report(out_dir: Path, evaluation: Evaluation, facts: ReportFacts) -> None:
     """Write report.json, per_image.csv and report.html into a folder, which is made where it is missing.
 
-    With classes by prompts also similarities.csv.
+    With classes by prompts also similarities.csv; without, that of an earlier report in the folder is removed.
 
     Everything is prepared before the first file is replaced, and each is replaced in one step, report.json last: where
     it is new, the other two belong to it. Raises UsassistError where the folder cannot be written.
@@ -67,6 +67,8 @@ def write_report(out_dir: Path, evaluation: Evaluation, facts: ReportFacts) -> N
         ("report.json", text),
     )
     atomic.make_folder(out_dir, error=UsassistError)
+    if prompts is None and (out_dir / "report.html").is_file():  # else it would pass for this report's
+        atomic.remove(out_dir / "similarities.csv", error=UsassistError)
     for name, content in files:
         atomic.write_bytes(out_dir / name, content.encode(), error=UsassistError)
 

@@ -31,6 +31,7 @@ from usassist.core.project.png import PngError, check_complete, encode_png, join
 
 _MAX_BYTES = 256 * 2**20
 _MAX_PIXELS = 2**27
+_HEADER_BYTES = 33
 _MOST_INDICES = 64
 _MOST_COLOURS = 256
 _NEARLY_GREY = 24
@@ -89,6 +90,22 @@ def read_mask(path: Path, *, shape: tuple[int, int] | None = None) -> npt.NDArra
     if pixels.ndim == 3:
         return _coloured(path, pixels, is_lossy=stored.is_lossy)
     return _object_of(pixels, is_index=stored.is_index, is_lossy=stored.is_lossy)
+
+
+def require_size(path: Path, shape: tuple[int, int]) -> None:
+    """Raise ExchangeError for a mask of another size than `shape` (rows, columns), or that cannot be read.
+
+    Of a PNG only the header is looked at; other formats are decoded.
+    """
+    try:
+        with path.open("rb") as stream:
+            header = png_header(stream.read(_HEADER_BYTES))
+    except (OSError, PngError):
+        header = None  # said in full where it is read
+    if header is None:
+        _load(path, shape)
+    else:
+        check_size(path, (header.rows, header.columns), shape)
 
 
 def read_index(

@@ -32,13 +32,15 @@ class Hints:
 
     `choice` is the configuration that the user names, `settings` an open_clip configuration published with the weights,
     `activation` and `taps` what a transformers config.json says, `size`, `mean` and `std` what was published for the
-    images; 0 and () where nothing was.
+    images; 0 and () where nothing was. `stated` are the sizes in a transformers config.json, such as
+    {"vision_config.hidden_size": 768}, which are compared with the tensors.
     """
 
     choice: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     activation: Activation | None = None
     taps: tuple[int, ...] = ()
+    stated: Mapping[str, int] = field(default_factory=dict)
     size: int = 0
     mean: tuple[float, ...] = OPENAI_MEAN
     std: tuple[float, ...] = OPENAI_STD

@@ -29,6 +29,7 @@ from usassist.core.models.config import (
 )
 from usassist.core.models.families import OPENAI_MEAN, OPENAI_STD, Hints, Recognised, recognise
 from usassist.core.models.inventory import is_parameter
+from usassist.core.models.layouts import require_as_stated, stated_sizes
 from usassist.core.models.shapes import blocks_of
 from usassist.core.models.weights import ModelInfo, describe
 
@@ -56,6 +57,8 @@ def import_weights(
     found = recognise(archive, known)
     _require_complete(found, archive)
     _require_numbers(found, archive)
+    if found.family in ("CLIP of transformers", "CLIPSeg"):
+        require_as_stated(known.stated, found.settings, where=archive.path.name)
     _require_activation(found)
     wanted = name or _name_for(file)
     with drafting(wanted) as draft:
@@ -104,6 +107,7 @@ def _read_hints(folder: Path) -> Hints:
         settings=settings,
         activation=_activation(model),
         taps=_taps(model.get("extract_layers")),
+        stated=stated_sizes(model),
         size=_size(theirs.get("size")),
         mean=_colours(images.get("mean", theirs.get("image_mean")), OPENAI_MEAN),
         std=_colours(images.get("std", theirs.get("image_std")), OPENAI_STD),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,6 +34,14 @@ _HF_NAMES = {
     "text_model.final_layer_norm.weight": "ln_final.weight",
     "text_model.final_layer_norm.bias": "ln_final.bias",
     "logit_scale": "logit_scale",
+}
+# What transformers' config.json calls the sizes that tensors show, and open_clip's settings.
+_HF_SIZES = {
+    "vision_config.num_hidden_layers": ("vision_cfg", "layers"),
+    "vision_config.hidden_size": ("vision_cfg", "width"),
+    "vision_config.patch_size": ("vision_cfg", "patch_size"),
+    "text_config.num_hidden_layers": ("text_cfg", "layers"),
+    "text_config.hidden_size": ("text_cfg", "width"),
 }
 _HF_TRANSPOSED = {"visual_projection.weight": "visual.proj", "text_projection.weight": "text_projection"}
 
@@ -115,6 +124,30 @@ def from_hugging_face(tensors: Tensors) -> Tensors:
             raise ModelError(f"The file has {', '.join(sorted(qkv))} of {name}; q, k and v of one shape are needed.")
         out[name] = torch.cat([qkv["q"], qkv["k"], qkv["v"]])
     return out
+
+
+def stated_sizes(config: Mapping[str, Any]) -> dict[str, int]:
+    """Return the sizes that a transformers config.json gives its towers, such as {"vision_config.hidden_size": 768}."""
+    found: dict[str, int] = {}
+    for key in _HF_SIZES:
+        tower, _, name = key.partition(".")
+        inside = config.get(tower)
+        value = inside.get(name) if isinstance(inside, Mapping) else None
+        if type(value) is int:
+            found[key] = value
+    return found
+
+
+def require_as_stated(stated: Mapping[str, int], settings: Mapping[str, Any], *, where: str) -> None:
+    """Raise ModelError where a config.json states another size than the settings that the tensors in `where` have."""
+    for key, value in stated.items():
+        tower, name = _HF_SIZES[key]
+        held = settings[tower].get(name)
+        if type(held) is int and held != value:
+            raise ModelError(
+                f"config.json says {key} {value}, but {where} holds {held}: they do not belong together, or one is "
+                f"damaged. Download both again, or give the weights' file alone."
+            )
 
 
 def clipseg_decoder(tensors: Mapping[str, Tensor]) -> Tensors:

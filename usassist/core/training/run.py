@@ -106,9 +106,9 @@ def train(
     keys = stated(recipe, overrides=overrides)
     if not data:
         raise TrainingError("No data was given; add --data FOLDER (a dataset folder or a usassist project).")
+    start = find_start(config)
     require_free(out)
     with joined_processes(device) as (shard, place), locked(out, shard):
-        start = find_start(config)
         config = with_colours(config, start, stated=keys)
         if shard.is_first and (said := say_colours(config, start)):
             logger.warning("%s", said)
@@ -188,7 +188,8 @@ class _Run:
             save(config=description)  # the process may have been killed between its checkpoint and its model
         interrupted = self._train(state, task, description, save)
         if self.shard.is_first:
-            self._finish(state, task, description, save, interrupted=interrupted)
+            with held_signals():  # impatience, Ctrl+C again and again, must not cost the model its calibration
+                self._finish(state, task, description, save, interrupted=interrupted)
         if not interrupted:
             wait_for_all()
         best = -state.best if task.selected_by == "loss" else state.best
@@ -202,7 +203,9 @@ class _Run:
         description = self._describe(module, examples, start, near_duplicates)
         if self.shard.is_first:
             if config.adapter is None:
-                logger.warning("%s", say_adapter(description, start, trainable=config.trainable))
+                inherited = start.model is not None and description.adapter.kind != "none"
+                said = say_adapter(description, start, trainable=config.trainable)
+                logger.log(logging.INFO if inherited else logging.WARNING, "%s", said)
             write_beginning(self.out, dataclasses.replace(config, adapter=description.adapter), self.data, start)
         model = first_model(description, config, start)
         return model, without_paths(description, start, self.out), start.folder
@@ -216,8 +219,9 @@ class _Run:
             self.config,
             on_read=None if tell is None else lambda: tell("comparing images", next(read), len(listed)),
         )
-        if self.shard.is_first and division.pairs:
-            logger.warning("%s", division.sentence())
+        for said in (division.note, division.sentence()):
+            if self.shard.is_first and said:
+                logger.warning("%s", said)
         return division
 
     def _describe(

@@ -117,17 +117,7 @@ def find_leakage(
     pairs = twins
     if pairs is None:
         pairs = near_twins(examples, on_error=tell, on_read=on_read, on_size=compare)
-    found = [
-        Twins(
-            keys=(a.key, b.key),
-            splits=(_split(a), _split(b)),
-            classes=(a.class_name, b.class_name),
-            correlation=pair.correlation,
-            declared=_group(a) == _group(b),
-        )
-        for pair in pairs
-        for a, b in [(examples[pair.first], examples[pair.second])]
-    ]
+    found = [_described(examples[pair.first], examples[pair.second], pair.correlation) for pair in pairs]
     groups = [_group(example) for example in examples]
     patients = {(example.dataset, example.patient) for example in examples if example.patient}
     return Leakage(
@@ -148,6 +138,16 @@ def find_leakage(
         failed=tuple(failed),
         misfits=tuple(misfits),
         pairs=tuple(pairs),
+    )
+
+
+def _described(a: Example, b: Example, correlation: float) -> Twins:
+    return Twins(
+        keys=(a.key, b.key),
+        splits=(_split(a), _split(b)),
+        classes=(a.class_name, b.class_name),
+        correlation=correlation,
+        declared=_group(a) == _group(b),
     )
 
 

@@ -176,7 +176,8 @@ def annotate(steered: Steered, visit: Visit, *, shot: Path | None) -> Done:
 
 def show(steered: Steered, visit: Visit) -> None:
     """Go to the frame of a visit."""
-    indices = [index for index, source in enumerate(steered.document.sources) if source.path == visit.path.resolve()]
+    wanted = visit.path.resolve()
+    indices = [index for index, source in enumerate(steered.document.sources) if source.path.resolve() == wanted]
     if not indices:
         raise StuckError(f"{visit.path} is not in the list of files.")
     steered.go(indices[0], visit.frame)

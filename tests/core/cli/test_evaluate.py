@@ -77,6 +77,22 @@ def test_one_line_an_image(dataset: Path, tmp_path: Path) -> None:
     assert (rows["hit.png"]["dice"], rows["hit.png"]["class"]) == ("1.000000", "malignant")
 
 
+@pytest.mark.usefixtures("square")
+@pytest.mark.parametrize("known", [False, True])
+def test_millimetres_are_printed_where_the_spacing_is_known(
+    dataset: Path, tmp_path: Path, known: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if known:
+        table = dataset / "labels.csv"
+        head, *rows = table.read_text("utf-8").splitlines()
+        lines = [f"{head},spacing_row_mm,spacing_col_mm", *(f"{row},0.2,0.2" for row in rows)]
+        table.write_text("\n".join(lines), encoding="utf-8")
+    evaluate(dataset, tmp_path / "out")
+    printed = capsys.readouterr().out
+    assert "hd95_px" in printed
+    assert all((name in printed) == known for name in ("hd95_mm", "assd_mm", "nsd_1mm"))
+
+
 def test_a_prompt_is_the_one_that_was_given(dataset: Path, tmp_path: Path, square: Any) -> None:
     _, report = evaluate(dataset, tmp_path / "out", "--prompt", "a breast lesion")
     assert report["prompt"] == "a breast lesion"

@@ -138,11 +138,17 @@ def _counted(cases: Iterator[Case], bar: Bar) -> Iterator[Case]:
         bar.update()
 
 
+_PRINTED = (
+    *("dice", "dice_lesion", "iou", "precision", "recall"),
+    *("hd95_px", "assd_px", "nsd_2px", "hd95_mm", "assd_mm", "nsd_1mm"),
+)
+
+
 def _print_summary(evaluation: Evaluation, facts: ReportFacts, out: Path) -> None:
     summary = evaluation.summary
-    for name in ("dice", "dice_lesion", "iou", "precision", "recall", "hd95_px", "assd_px", "nsd_2px"):
+    for name in _PRINTED:
         spread = getattr(summary, name)
-        if spread.mean is not None:
+        if spread is not None and spread.mean is not None:
             low, high = spread.ci95 or (spread.mean, spread.mean)
             print(f"{name:<14}{spread.mean:9.4f}   95 % {low:.4f} to {high:.4f}   n {spread.n}")
     for name, share, ci95 in (

@@ -1,7 +1,10 @@
+import copy
+
 import pytest
 import torch
+from torch import nn
 
-from usassist.core.models.trunk import ContextTrunk, load_imagenet_start
+from usassist.core.models.trunk import ContextTrunk, PooledTrunk, load_imagenet_start, use_products
 
 
 def test_the_imagenet_start_fills_every_stage() -> None:
@@ -29,3 +32,48 @@ def test_indices_select_maps() -> None:
     trunk = ContextTrunk(depth=1).eval()
     _, maps = trunk.forward_intermediates(torch.randn(1, 3, 64, 64), indices=[0, 4])
     assert [m.shape[1] for m in maps] == [16, 256]
+
+
+def test_detail_of_stride_16_reaches_the_embedding_of_the_pooled_trunk() -> None:
+    torch.manual_seed(0)
+    trunk = PooledTrunk(depth=1).eval()
+    images = torch.randn(2, 3, 96, 96)
+    deep, _ = trunk.forward_intermediates(images)
+    assert trunk.forward_head(deep).shape == (2, trunk.num_features) == (2, 3 * 256)
+    trunk.finer.weight.data.zero_()
+    assert not torch.allclose(trunk.forward_intermediates(images)[0], deep)
+    assert trunk.forward_intermediates(torch.randn(1, 3, 80, 72))[0].shape[-2:] == (3, 3)
+
+
+def test_attention_pools_by_itself_and_weighs_the_map_by_what_it_learned() -> None:
+    trunk = PooledTrunk(depth=1).eval()
+    deepest = torch.randn(1, 256, 4, 4)
+    nn.init.zeros_(trunk.attend.weight)
+    pooled = trunk.forward_head(deepest).unflatten(1, (3, -1))
+    assert torch.allclose(pooled[:, 2], pooled[:, 0], atol=1e-5)
+    nn.init.normal_(trunk.attend.weight)
+    assert not torch.allclose(trunk.forward_head(deepest)[:, 512:], pooled[:, 0], atol=1e-2)
+
+
+def test_1x1_convolutions_as_products_give_the_same_answers_and_gradients() -> None:
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Conv2d(3, 5, 1), nn.Conv2d(5, 4, 3), nn.Conv2d(4, 4, 1, groups=2), nn.Conv2d(4, 4, 1, 2))
+    fast = copy.deepcopy(plain)
+    assert use_products(fast) == 1
+    assert fast.state_dict().keys() == plain.state_dict().keys()
+    images = torch.randn(2, 3, 8, 8)
+    for part in (plain, fast):
+        part(images).square().sum().backward()
+    assert torch.allclose(plain(images), fast(images), atol=1e-5)
+    for one, other in zip(plain.parameters(), fast.parameters(), strict=True):
+        assert torch.allclose(one.grad, other.grad, atol=1e-4)
+    with torch.no_grad():
+        assert torch.allclose(plain(images), fast(images), atol=1e-5)
+
+
+def test_the_early_stages_are_the_stem_and_what_follows_it() -> None:
+    trunk = ContextTrunk(depth=1)
+    early = trunk.early(2)
+    names = {name for name, module in trunk.stages.named_children() for part in early if part is module}
+    assert names == {"conv_stem", "bn1"}
+    assert early[2:] == list(trunk.stages.blocks)[:2]

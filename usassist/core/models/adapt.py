@@ -191,17 +191,35 @@ def _learning_paths(model: nn.Module, config: AdapterConfig) -> list[str]:
     return [f"{_TOWER}visual.{path}" for path, module in visual.named_modules() if isinstance(module, ADAPTERS)]
 
 
-def select_trainable(model: nn.Module, config: AdapterConfig, *, trainable: Literal["all", "adapters"]) -> None:
+def select_trainable(
+    model: nn.Module, config: AdapterConfig, *, trainable: Literal["all", "adapters"], frozen_stages: int = 0
+) -> None:
     """Say by `requires_grad` what learns: everything, or adapters (for "full" the chosen blocks) and the head.
 
-    With "adapters" the text tower and the logit scale are frozen too.
+    With "adapters" the text tower and the logit scale are frozen too. Of everything, the stem and the first
+    `frozen_stages` stages of a convolutional trunk may be left out. Raises ModelError for a trunk without such stages.
     """
     model.requires_grad_(requires_grad=True)
     if trainable == "all":
+        for part in _early(model, frozen_stages):
+            part.requires_grad_(requires_grad=False)
         return
     model.get_submodule("encoder").requires_grad_(requires_grad=False)
     for path in _learning_paths(model, config):
         model.get_submodule(path).requires_grad_(requires_grad=True)
+
+
+def _early(model: nn.Module, count: int) -> list[nn.Module]:
+    if not count:
+        return []
+    trunk: Any = getattr(model.get_submodule(f"{_TOWER}visual"), "trunk", None)
+    if not hasattr(trunk, "early"):
+        raise ModelError(
+            f"frozen_stages = {count} is for the encoders usassist-lite0 and usassist-lite0-pooled, whose first stages "
+            f"ImageNet taught; set it to 0."
+        )
+    found: list[nn.Module] = trunk.early(count)
+    return found
 
 
 def training_mode(model: nn.Module) -> None:

@@ -13,6 +13,7 @@ from usassist.core.models.decoder import FilmSkipDecoder
 from usassist.core.models.embedder import Embedder
 from usassist.core.models.mask_head import MaskHead
 from usassist.core.models.pooled import PooledHead
+from usassist.core.models.promptable import PromptableDecoder
 from usassist.core.models.pyramid import PyramidHead
 from usassist.core.models.segmenter import Segmenter
 from usassist.core.models.unet import UNetHead
@@ -58,6 +59,11 @@ def _film_skip(encoder: ClipEncoder, config: ModelConfig) -> MaskHead:
     return FilmSkipDecoder(encoder.tap_channels, condition=encoder.width, widths=head.widths, **_shared(config))
 
 
+def _promptable(encoder: ClipEncoder, config: ModelConfig) -> MaskHead:
+    head = config.head
+    return PromptableDecoder(encoder.tap_channels, condition=encoder.width, widths=head.widths, **_shared(config))
+
+
 def _unet(encoder: ClipEncoder, config: ModelConfig) -> MaskHead:
     return UNetHead(encoder.tap_channels, widths=config.head.widths, **_shared(config))
 
@@ -99,6 +105,7 @@ def _pooled(encoder: ClipEncoder, config: ModelConfig) -> PooledHead:
 
 _MASK_HEADS: dict[str, Callable[[ClipEncoder, ModelConfig], MaskHead]] = {
     "film_skip": _film_skip,
+    "promptable": _promptable,
     "unet": _unet,
     "pyramid": _pyramid,
     "clipseg": _clipseg,

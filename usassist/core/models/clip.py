@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,22 @@ class ImageFeatures:
         """Return how many images these are."""
         return self.taps[0].shape[0]
 
+    def take(self, count: int) -> "ImageFeatures":
+        """Return the features of the first `count` images."""
+        return ImageFeatures(
+            lambda: self.embedding[:count],
+            tuple(tap[:count] for tap in self.taps),
+            tuple(tokens[:count] for tokens in self.prefix),
+        )
+
+    def and_those_of(self, other: "ImageFeatures") -> "ImageFeatures":
+        """Return the features of these images and, behind them, of some others."""
+        return ImageFeatures(
+            lambda: torch.cat([self.embedding, other.embedding]),
+            tuple(torch.cat(both) for both in zip(self.taps, other.taps, strict=True)),
+            tuple(torch.cat(both) for both in zip(self.prefix, other.prefix, strict=True)),
+        )
+
     def expand(self, batch: int) -> "ImageFeatures":
         """Repeat one image's features for several prompts."""
         return ImageFeatures(
@@ -67,17 +83,19 @@ class ClipEncoder(nn.Module):
     """
 
     def __init__(self, clip: nn.Module, tokenizer: Tokenizer, *, taps: tuple[int, ...], image_size: int) -> None:
-        """Take over an open_clip model; one black image of image_size x image_size is encoded to learn the sizes."""
+        """Take over an open_clip model; of a tower we did not build, one black image is encoded to learn the sizes."""
         super().__init__()
         self.clip = clip
         self.tokenizer = tokenizer
         self._taps = sorted(set(taps))
         self.prefix_tokens = count_prefix_tokens(clip.visual)  # type: ignore[arg-type]
         self.eval()
+        self.tap_channels, self.width = _said_sizes(clip.visual, self._taps) or self._probed_sizes(image_size)
+
+    def _probed_sizes(self, image_size: int) -> tuple[tuple[int, ...], int]:
         with torch.no_grad():
             probe = self.image(torch.zeros(1, 3, image_size, image_size))
-        self.tap_channels = tuple(int(tap.shape[1]) for tap in probe.taps)
-        self.width = int(probe.embedding.shape[1])
+        return tuple(int(tap.shape[1]) for tap in probe.taps), int(probe.embedding.shape[1])
 
     def image(self, x: Tensor) -> ImageFeatures:
         """Encode preprocessed images (B, 3, H, W) float32; gives (B, D) and one map (B, C, h, w) a tap."""
@@ -107,6 +125,18 @@ class ClipEncoder(nn.Module):
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
+
+
+def _said_sizes(visual: Any, taps: Sequence[int]) -> tuple[tuple[int, ...], int] | None:
+    """Return the channels of the taps and the width of the embedding where the trunk, one of ours, says them.
+
+    That saves a frame's time, and more at the first call of each operator, whenever a model is loaded.
+    """
+    channels = getattr(getattr(visual, "trunk", None), "channels", None)
+    projection = getattr(getattr(visual, "head", None), "proj", None)
+    if not isinstance(channels, tuple) or not isinstance(projection, nn.Linear):
+        return None
+    return tuple(channels[tap] for tap in taps), projection.out_features
 
 
 def count_prefix_tokens(visual: nn.Module) -> int:

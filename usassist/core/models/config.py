@@ -24,7 +24,7 @@ _MOST_BYTES = 4 * 2**20
 Task = Literal["segment", "classify", "embed"]
 Precision = Literal["fp32", "bf16", "int8"]
 
-_CONDITIONED = ("film_skip", "clipseg")
+_CONDITIONED = ("film_skip", "promptable", "clipseg")
 """The heads whose masks depend on a condition, a text's or a support image's embedding."""
 
 
@@ -70,7 +70,8 @@ class AdapterConfig:
 class HeadConfig:
     """What reads the features.
 
-    For masks: "film_skip" and "unet" climb over all taps (`widths` from the second-deepest tap to the shallowest),
+    For masks: "film_skip" and "unet" climb over all taps (`widths` from the second-deepest tap to the shallowest), as
+    does "promptable", which follows clicks, a box and a previous mask too,
     "pyramid" is NextGen-UIA's (`width` channels, `fusion`), "clipseg" is CLIPSeg's (`width` is its reduced size, 64;
     `refined` upsamples in two steps behind a convolution, else in one).
     For classes: "pooled" is linear on the pooled, fused taps of the pyramid with `hidden` units before it (0: none).
@@ -78,7 +79,7 @@ class HeadConfig:
     that of what judges presence beside every mask.
     """
 
-    kind: Literal["film_skip", "unet", "pyramid", "clipseg", "pooled", "none"] = "film_skip"
+    kind: Literal["film_skip", "promptable", "unet", "pyramid", "clipseg", "pooled", "none"] = "film_skip"
     widths: tuple[int, ...] = (96, 64, 48, 32)
     width: int = 512
     fusion: Literal["sequential", "parallel"] = "sequential"
@@ -176,6 +177,11 @@ class ModelConfig:
     def can_be_base(self) -> bool:
         """Return whether other models may stand on the towers: they are whole, and nothing was put into them."""
         return self.adapter.kind == "none" and not self.encoder.base
+
+    @property
+    def follows_clicks(self) -> bool:
+        """Return whether clicks, a box and a previous mask change the masks."""
+        return self.task == "segment" and self.head.kind == "promptable"
 
     @property
     def follows_text(self) -> bool:

@@ -31,6 +31,12 @@ class Segmentation:
         """Return the log-odds (B, K, h, w) of each object against everything else; their sigmoid is `probability`."""
         return log_odds(self.logits)
 
+    def split(self, count: int) -> "tuple[Segmentation, Segmentation]":
+        """Return the answers about the first `count` images and about the others."""
+        parts = ((x[:count], x[count:]) for x in (self.logits, self.presence, self.quality))
+        first, second = zip(*parts, strict=True)
+        return Segmentation(*first), Segmentation(*second)
+
     @property
     def peak(self) -> Tensor:
         """Return the mean of the highest 1/400 of an object's log-odds, (B,) or (B, K): how sure its core is."""
@@ -76,6 +82,8 @@ class MaskHead(nn.Module):
 
     scales_condition = False
     """Whether conditions are brought to one length first; CLIPSeg takes them as they are."""
+    takes_maps = False
+    """Whether `forward` takes maps of spatial prompts too."""
 
     def __init__(self, objects: int, *, condition: int = 0, presence_dropout: float = PRESENCE_DROPOUT) -> None:
         super().__init__()
@@ -116,28 +124,41 @@ class MaskHead(nn.Module):
 
     def _judged(self, logits: Tensor, *, fine: Tensor, deep: Tensor) -> Segmentation:
         """Return `logits` with presence and quality; `fine` are the features they were made of, `deep` the deepest."""
-        pooled = torch.cat([deep.mean(dim=(2, 3)), deep.amax(dim=(2, 3))], dim=1)
-        presence = self.presence(pooled)
         odds = log_odds(logits)
+        presence = self._presence(fine, odds, deep)
         quality = torch.cat([self._quality(fine, odds[:, k : k + 1], deep) for k in range(self.objects)], dim=1)
         if self.objects == 1:
             return Segmentation(logits, presence.squeeze(1), quality.squeeze(1))
         return Segmentation(logits, presence, quality)
 
+    def _presence(self, x: Tensor, odds: Tensor, deep: Tensor) -> Tensor:
+        """Return the presence logits (B, K); here from the deepest features alone."""
+        out: Tensor = self.presence(torch.cat([deep.mean(dim=(2, 3)), deep.amax(dim=(2, 3))], dim=1))
+        return out
+
     def _quality(self, x: Tensor, odds: Tensor, deep: Tensor) -> Tensor:
         """Return the quality logit (B, 1) of one object, whose log-odds are (B, 1, h, w)."""
         # Detached: predicting the Dice must not make the mask worse to be more predictable.
-        x, probability, deep = x.detach().float(), odds.detach().float().sigmoid(), deep.detach().float()
-        if x.shape[-2:] != probability.shape[-2:]:
-            probability = F.adaptive_avg_pool2d(probability, (x.shape[-2], x.shape[-1]))
-        inside = probability.sum(dim=(2, 3)).clamp_min(1e-3)
-        mean_inside = (x * probability).sum(dim=(2, 3)) / inside
-        doubt = (probability * (1 - probability)).sum(dim=(2, 3)) / inside
-        certain = (probability * probability).sum(dim=(2, 3)) / inside
-        area = probability.mean(dim=(2, 3))
-        peak = probability.amax(dim=(2, 3))
-        out: Tensor = self.quality(torch.cat([mean_inside, deep.mean(dim=(2, 3)), doubt, certain, area, peak], dim=1))
+        x, deep = x.detach().float(), deep.detach().float()
+        inside, shape = seen_inside(x, odds)
+        out: Tensor = self.quality(torch.cat([inside, deep.mean(dim=(2, 3)), shape], dim=1))
         return out
+
+
+def seen_inside(x: Tensor, odds: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean of features (B, C, h, w) inside a mask, (B, C), and four numbers (B, 4) on the mask itself.
+
+    The mask is (B, 1, H, W) log-odds, and no gradient reaches it. The numbers are its doubt, certainty, area and peak.
+    """
+    probability = odds.detach().float().sigmoid()
+    if x.shape[-2:] != probability.shape[-2:]:
+        probability = F.adaptive_avg_pool2d(probability, (x.shape[-2], x.shape[-1]))
+    total = probability.sum(dim=(2, 3)).clamp_min(1e-3)
+    mean_inside = (x * probability).sum(dim=(2, 3)) / total
+    doubt = (probability * (1 - probability)).sum(dim=(2, 3)) / total
+    certain = (probability * probability).sum(dim=(2, 3)) / total
+    shape = torch.cat([doubt, certain, probability.mean(dim=(2, 3)), probability.amax(dim=(2, 3))], dim=1)
+    return mean_inside, shape
 
 
 def channels_of(objects: int) -> int:

@@ -1,0 +1,142 @@
+"""The decoder of the shipped model: follows a text, clicks, a box and a previous mask; one pass answers each click."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from usassist.core.models.clip import ImageFeatures
+from usassist.core.models.decoder import require_widths, resized
+from usassist.core.models.film import Film
+from usassist.core.models.mask_head import PRESENCE_DROPOUT, MaskHead, Segmentation, channels_of, seen_inside
+from usassist.core.models.prompt_maps import PROMPT_CHANNELS
+
+_PROMPT_WIDTHS = (24, 48, 64)
+_FINER = 2
+
+
+class PromptableDecoder(MaskHead):
+    """Climb from the deepest tap to the shallowest; a text modulates every level, and spatial prompts are added there.
+
+    Spatial prompts enter here and nowhere earlier, so the image is encoded once and each further click costs one pass
+    of this decoder. Their encoder has neither biases nor normalisations: without prompts it adds exactly nothing.
+    Logits have twice the size of the shallowest tap (sub-pixel convolution, Shi et al. 2016).
+    """
+
+    scales_condition = True
+    takes_maps = True
+
+    def __init__(
+        self,
+        tap_channels: tuple[int, ...],
+        *,
+        condition: int,
+        widths: tuple[int, ...],
+        objects: int = 1,
+        presence_dropout: float = PRESENCE_DROPOUT,
+    ) -> None:
+        """Raise ValueError where `widths` does not name one width fewer than there are taps."""
+        super().__init__(objects, condition=condition, presence_dropout=presence_dropout)
+        require_widths(tap_channels, widths)
+        self.film = nn.ModuleList(Film(condition, channels) for channels in (tap_channels[-1], *widths))
+        self.fuse = nn.ModuleList()
+        below = tap_channels[-1]
+        for level, (skip, width) in enumerate(zip(reversed(tap_channels[:-1]), widths, strict=True)):
+            self.fuse.append(_fuse(below + skip, width, twice=level < len(widths) - 1))
+            below = width
+        self.prompts = _PromptEncoder(widths)
+        self.mask = nn.Conv2d(below, channels_of(objects) * _FINER**2, 3, padding=1)
+        self._add_confidence(deep=tap_channels[-1], fine=below)
+
+    def forward(self, features: ImageFeatures, condition: Tensor | None, maps: Tensor | None = None) -> Segmentation:
+        """Return the raw outputs; `maps` (B, PROMPT_CHANNELS, h, w) are spatial prompts, of the shallowest tap's size.
+
+        Images of the batch without any have maps that are 0.
+        """
+        return self.finish(self.begin(features, condition), maps)
+
+    def begin(self, features: ImageFeatures, condition: Tensor | None) -> "Begun":
+        """Return what no click changes: the deepest features and the first level above them."""
+        if condition is None:
+            condition = self.condition(None, None, batch=features.batch)
+        deep = self.film[0](features.taps[-1], condition)
+        skips = features.taps[-2::-1]
+        return Begun(deep, self._level(0, deep, skips[0], condition), skips, condition)
+
+    def finish(self, begun: "Begun", maps: Tensor | None = None) -> Segmentation:
+        """Return the raw outputs for what was begun and spatial prompts."""
+        skips = begun.skips
+        pointed = [None] * len(skips) if maps is None else self.prompts(resized(maps, skips[-1]), skips)
+        x = _activated(begun.first, pointed[0])
+        for level, (skip, added) in enumerate(zip(skips[1:], pointed[1:], strict=True), start=1):
+            x = _activated(self._level(level, x, skip, begun.condition), added)
+        logits = F.pixel_shuffle(self.mask(x), _FINER)
+        return self._judged(logits, fine=x, deep=begun.deep)
+
+    def _level(self, level: int, x: Tensor, skip: Tensor, condition: Tensor | None) -> Tensor:
+        """Return a level of the climb before its prompts and its activation."""
+        fused = self.fuse[level](torch.cat([resized(x, skip), skip], dim=1))
+        out: Tensor = self.film[level + 1](fused, condition)
+        return out
+
+    def _add_confidence(self, *, deep: int, fine: int) -> None:
+        super()._add_confidence(deep=deep, fine=fine)
+        drop = nn.Dropout(self._presence_dropout)
+        self.presence = nn.Sequential(nn.Linear(fine + 2 * deep + 4, 64), nn.GELU(), drop, nn.Linear(64, 1))
+
+    def _presence(self, x: Tensor, odds: Tensor, deep: Tensor) -> Tensor:
+        """Return the presence logits (B, K) from the deepest features and from what the found masks look like.
+
+        A mask on normal tissue is seldom as certain as one on a lesion; what lies inside says more than the frame does.
+        """
+        pooled = [deep.mean(dim=(2, 3)), deep.amax(dim=(2, 3))]
+        found = [seen_inside(x, odds[:, k : k + 1]) for k in range(self.objects)]
+        return torch.cat([self.presence(torch.cat([*pooled, *seen], dim=1)) for seen in found], dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """An image and a question on their way through the decoder, up to where clicks come in."""
+
+    deep: Tensor
+    first: Tensor
+    skips: tuple[Tensor, ...]
+    condition: Tensor | None
+
+
+def _activated(x: Tensor, added: Tensor | None) -> Tensor:
+    return F.relu(x if added is None else x + added)
+
+
+class _PromptEncoder(nn.Module):
+    """From maps of prompts at the shallowest tap's size to what is added at each level, the deepest first."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        inner = [_PROMPT_WIDTHS[min(level, len(_PROMPT_WIDTHS) - 1)] for level in range(len(widths))]
+        self.look = nn.ModuleList()
+        self.add = nn.ModuleList()
+        before = PROMPT_CHANNELS
+        for own, width in zip(inner, reversed(widths), strict=True):
+            self.look.append(nn.Conv2d(before, own, 3, padding=1, bias=False))
+            self.add.append(nn.Conv2d(own, width, 3, padding=1, bias=False))
+            nn.init.zeros_(self.add[-1].weight)  # type: ignore[arg-type]  # a fresh encoder changes no answer
+            before = own
+
+    def forward(self, maps: Tensor, skips: tuple[Tensor, ...]) -> list[Tensor]:
+        added: list[Tensor] = []
+        x = maps
+        for look, add, skip in zip(self.look, self.add, reversed(skips), strict=True):
+            if x.shape[-2:] != skip.shape[-2:]:
+                x = F.adaptive_avg_pool2d(x, (skip.shape[-2], skip.shape[-1]))
+            x = F.relu(look(x))
+            added.append(add(x))
+        return added[::-1]
+
+
+def _fuse(inputs: int, width: int, *, twice: bool) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.Conv2d(inputs, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)]
+    if twice:
+        layers += [nn.ReLU(inplace=True), nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)]
+    return nn.Sequential(*layers)

@@ -1,4 +1,4 @@
-"""What ultrasound does to a picture, on float32 images from 0 to 1, and what scanners draw into it; depth is downwards.
+"""What ultrasound does to a picture, on float32 images from 0 to 1; depth is downwards.
 
 The picture is the logarithm of the echo, so what weakens an echo by so many decibels takes away so many grey levels.
 """
@@ -9,10 +9,8 @@ import numpy.typing as npt
 from usassist.core.geometry.cv import cv2
 
 Float = npt.NDArray[np.float32]
-Grey = npt.NDArray[np.uint8]
 
 _DYNAMIC_RANGE_DB = 60.0
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-/"
 
 
 def attenuate(x: Float, *, rng: np.random.Generator) -> Float:
@@ -50,39 +48,3 @@ def speckle(x: Float, *, rng: np.random.Generator) -> Float:
     return np.asarray(
         x * (1 + np.float32(rng.uniform(0.1, 0.4)) * grain / max(float(grain.std()), 1e-6) * 0.5), dtype=np.float32
     )
-
-
-def draw_calipers(grey: Grey, *, rng: np.random.Generator) -> None:
-    """Draw one or two pairs of measuring crosses with a dotted line between them, in place, anywhere.
-
-    Not at the object: people put them around what they found, and a model must not learn to look for them.
-    """
-    rows, cols = grey.shape
-    for number in range(1, int(rng.integers(1, 3)) + 1):
-        ends = rng.uniform(0.1, 0.9, size=(2, 2)) * (cols, rows)
-        bright = int(rng.integers(180, 256))
-        kind = cv2.MARKER_CROSS if rng.random() < 0.7 else cv2.MARKER_TILTED_CROSS
-        arm = max(3, round(min(rows, cols) * float(rng.uniform(0.02, 0.05))))
-        for end in ends:
-            cv2.drawMarker(grey, _pixel(end), bright, kind, arm)
-        steps = max(2, int(np.hypot(*(ends[1] - ends[0])) / 5))
-        dots = np.rint(np.linspace(ends[0], ends[1], steps)).astype(np.intp)
-        grey[dots[:, 1], dots[:, 0]] = bright
-        cv2.putText(grey, str(number), _pixel(ends[0] + arm), cv2.FONT_HERSHEY_PLAIN, 0.7, bright)
-
-
-def draw_text(grey: Grey, *, rng: np.random.Generator) -> None:
-    """Write one to three lines of random letters and numbers, in place, most of them at the top or the bottom."""
-    rows, cols = grey.shape
-    for _ in range(int(rng.integers(1, 4))):
-        letters = rng.integers(len(_LETTERS), size=int(rng.integers(2, 12)))
-        text = "".join(_LETTERS[letter] for letter in letters)
-        edge = rng.uniform(0.04, 0.14) if rng.random() < 0.5 else rng.uniform(0.86, 0.99)
-        row = edge if rng.random() < 0.8 else rng.uniform(0.1, 0.95)
-        place = np.array([rng.uniform(0, 0.75) * cols, row * rows])
-        size = min(rows, cols) / 256 * float(rng.uniform(0.6, 1.2))
-        cv2.putText(grey, text, _pixel(place), cv2.FONT_HERSHEY_PLAIN, size, int(rng.integers(150, 256)))
-
-
-def _pixel(point: npt.NDArray[np.float64]) -> tuple[int, int]:
-    return round(float(point[0])), round(float(point[1]))

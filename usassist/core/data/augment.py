@@ -6,13 +6,13 @@ posterising replaces the speckle that tells tissues apart by steps.
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from usassist.core.data import artefacts, tone
+from usassist.core.data import artefacts, drawn_marks, tone
 from usassist.core.data.warp import Warp, random_bend
 from usassist.core.errors import TrainingError
 from usassist.core.geometry.cv import cv2
@@ -31,7 +31,9 @@ class AugmentConfig:
     Strengths are the largest change to either side: `rotate_deg` in degrees; `scale`, `aspect`, `gamma`, `contrast`
     and `depth_gain` as exponents of e; `shift` and `elastic` (0.01 is mild) as fractions of the size; `gain` as a
     fraction of the full range, `sharpness` of the detail. The others are the probability that it is done at all.
-    `shadow`, `attenuation`, `haze` and `speckle` are ultrasound's own; `calipers` and `text` are what scanners burn in.
+    `shadow`, `attenuation`, `haze` and `speckle` are ultrasound's own; `calipers` and `text` are what scanners burn in,
+    and `unmark` is how often that is taken out, where it is.
+    `elsewhere` zooms into tissue beside the object, so that there is nothing to find: a normal image from any other.
     """
 
     flip: float = 0.5
@@ -57,6 +59,8 @@ class AugmentConfig:
     vertical_flip: float = 0.0
     posterise: float = 0.0
     solarise: float = 0.0
+    elsewhere: float = 0.0
+    unmark: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -66,15 +70,42 @@ class AugmentConfig:
 
 
 def augment(
-    grey: Grey, mask: MaskT, *, size: int, config: AugmentConfig, rng: np.random.Generator
+    grey: Grey, mask: MaskT, *, size: int, config: AugmentConfig, rng: np.random.Generator, clean: Grey | None = None
 ) -> tuple[Grey, MaskT]:
     """Return a random view of an HxW image and its mask, both size x size; the two stay aligned.
 
-    The mask is bool, or uint8 indices of objects, and stays what it is.
+    The mask is bool, or uint8 indices of objects, and stays what it is. `clean` is the image without its marks, HxW;
+    None where it has none or they are to stay.
     """
-    warp = random_warp((grey.shape[0], grey.shape[1]), size=size, config=config, rng=rng)
+    if _drawn(config.unmark, rng) and clean is not None:
+        grey = clean
+    shape = (grey.shape[0], grey.shape[1])
+    warp = None
+    if _drawn(config.elsewhere, rng):
+        warp = _beside(mask.view(np.uint8), size=size, config=config, rng=rng)
+    warp = warp or random_warp(shape, size=size, config=config, rng=rng)
     view, moved = warp.pair(grey, mask.view(np.uint8))
-    return _intensity(view, config=config, rng=rng), moved.astype(mask.dtype, copy=False)
+    return _intensity(view, moved, config=config, rng=rng), moved.astype(mask.dtype, copy=False)
+
+
+_TRIES = 12
+_ZOOM = (1.5, 3.0)
+
+
+def _beside(mask: Grey, *, size: int, config: AugmentConfig, rng: np.random.Generator) -> Warp | None:
+    """Return a view into an image that shows nothing of its object; None where a few tries find none."""
+    rows, cols = mask.shape
+    for _ in range(_TRIES if mask.any() else 0):
+        matrix = _warp_matrix(rows, cols, size=size, config=replace(config, shift=0.0), rng=rng)
+        zoom = rng.uniform(*_ZOOM)
+        matrix[:, :2] *= zoom
+        # What is to lie in the middle: far enough from the borders that little black comes into the picture.
+        centre = np.array([cols, rows]) * rng.uniform(0.5 / zoom, 1 - 0.5 / zoom, size=2)
+        matrix[:, 2] = (size - 1) / 2 - matrix[:, :2] @ centre
+        warp = Warp(matrix, size, None)
+        if not warp.pair(mask, mask)[1].any():
+            return warp
+    return None
 
 
 def random_warp(shape: tuple[int, int], *, size: int, config: AugmentConfig, rng: np.random.Generator) -> Warp:
@@ -101,7 +132,7 @@ def _warp_matrix(
     return np.hstack([linear, (target - linear @ centre)[:, None]])
 
 
-def _intensity(grey: Grey, *, config: AugmentConfig, rng: np.random.Generator) -> Grey:
+def _intensity(grey: Grey, mask: Grey, *, config: AugmentConfig, rng: np.random.Generator) -> Grey:
     """Change the grey values in the order in which they come about: the tissue, the receiver, the screen, the pen."""
     x = _toned(_remapped(grey, config=config, rng=rng), config=config, rng=rng)
     depth = np.linspace(-1, 1, x.shape[0], dtype=np.float32)[:, None]
@@ -120,9 +151,9 @@ def _intensity(grey: Grey, *, config: AugmentConfig, rng: np.random.Generator) -
         x = artefacts.haze(x, rng=rng)
     shown = np.asarray(np.clip(x * 255.0 + 0.5, 0, 255), dtype=np.uint8)
     if _drawn(config.calipers, rng):
-        artefacts.draw_calipers(shown, rng=rng)
+        drawn_marks.draw_calipers(shown, rng=rng, mask=mask)
     if _drawn(config.text, rng):
-        artefacts.draw_text(shown, rng=rng)
+        drawn_marks.draw_text(shown, rng=rng)
     return shown
 
 

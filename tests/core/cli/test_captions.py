@@ -9,7 +9,7 @@ from usassist.core.cli.main import main
 from usassist.core.cli.output import Exit
 from usassist.core.errors import TrainingError
 from usassist.core.training.caption_lists import read_caption_list
-from usassist.core.training.config import ContrastConfig
+from usassist.core.training.sections import ContrastConfig
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -104,3 +106,39 @@ def test_reading_images_tells_how_far_it_is(discs) -> None:
     told: list[tuple[str, int, int]] = []
     load_all(load(discs, split="train"), size=64, on_progress=lambda *what: told.append(what))
     assert told[0] == ("reading images", 1, 12) and told[-1] == ("reading images", 12, 12)
+
+
+def test_what_an_image_shows_is_kept_whatever_was_asked(items, recipe, quick) -> None:
+    config = _config(recipe, quick, "prompts.without=0", "prompts.wrong=1")
+    plain = _config(recipe, quick, "prompts.without=1", "prompts.wrong=0")
+    pairs = zip(*(TrainBatches(items, c, load_vocabulary()).epoch(0) for c in (config, plain)), strict=True)
+    for wrong, right in pairs:
+        assert not wrong.truth.any()
+        assert torch.equal(wrong.shown > 0, right.truth > 0)
+
+
+def test_every_batch_has_a_caption_of_every_class_there_is(items, recipe, quick) -> None:
+    vocabulary = load_vocabulary()
+    names = list(vocabulary.captions)
+    for batch in TrainBatches(items, _config(recipe, quick), vocabulary).epoch(0):
+        known = [names[index] for index in batch.anchor_classes.tolist()]
+        assert known == ["benign", "normal"]
+        assert all(text in vocabulary.captions[name] for name, text in zip(known, batch.anchors, strict=True))
+
+
+def test_half_of_the_captions_are_the_images_own_without_what_no_image_shows(items, recipe, quick) -> None:
+    own = "irregular, spiculated"
+    told = [
+        dataclasses.replace(item, example=dataclasses.replace(item.example, caption=f"{own} Verification: biopsy."))
+        for item in items
+    ]
+    batches = TrainBatches(told, _config(recipe, quick), load_vocabulary())
+    captions = [caption for epoch in range(12) for batch in batches.epoch(epoch) for caption in batch.captions]
+    assert 0.3 < captions.count(own) / len(captions) < 0.7
+    assert not any("Verification" in caption for caption in captions)
+
+
+def test_early_epochs_may_see_smaller_images(items, recipe, quick) -> None:
+    config = _config(recipe, quick, "early_size=32", "early_share=0.5", "epochs=4")
+    sides = [next(TrainBatches(items, config, load_vocabulary()).epoch(epoch)).images.shape[-1] for epoch in range(4)]
+    assert sides == [32, 32, 64, 64]

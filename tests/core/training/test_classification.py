@@ -16,9 +16,10 @@ from usassist.core.metrics.ranking import auc
 from usassist.core.models.config import Calibration, ModelConfig
 from usassist.core.models.weights import load_model
 from usassist.core.training import classification
-from usassist.core.training.config import ClassifyConfig, read_recipe
+from usassist.core.training.config import read_recipe
 from usassist.core.training.distributed import Shard
 from usassist.core.training.run import train
+from usassist.core.training.sections import ClassifyConfig
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from usassist.core.errors import ModelError, TrainingError
 from usassist.core.geometry.cv import cv2
 from usassist.core.models.adding import add_model
 from usassist.core.models.config import Calibration, ModelConfig, PreprocessConfig
+from usassist.core.models.familiarity import FAMILIARITY_FILE, load_familiarity
 from usassist.core.models.weights import find_model, load_model
-from usassist.core.training import run, segmentation
+from usassist.core.training import familiarity, run, segmentation
 from usassist.core.training.config import read_recipe
 from usassist.core.training.run import resume, train
 
@@ -465,3 +466,22 @@ def test_what_a_task_says_about_its_data_and_the_adapter_it_has_are_stored(
     assert kept is not None and kept == ModelConfig.read(result.folder).adapter
     told = ModelConfig.read(result.folder).provenance["training"]
     assert told == {"images": {"train": 12, "val": 4}, "classes": [], "prompted": True}
+
+
+def test_a_finished_run_knows_what_is_ordinary_and_an_interrupted_one_does_not_wait_for_it(
+    recipe, discs, small, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(familiarity, "LEAST_TRAIN", 4)
+    monkeypatch.setattr(familiarity, "LEAST_VAL", 2)
+    found = train(recipe, [discs], tmp_path / "done", task="segment", overrides=small)
+    model, info = load_model(str(found.folder))
+    taps = model.encoder.tap_channels
+    known = load_familiarity(found.folder, weights_hash=info.weights_hash, tap_channels=taps)
+    assert known is not None and known.images == 12
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    stopped = train(recipe, [discs], tmp_path / "stopped", task="segment", overrides=small, on_epoch=interrupt)
+    assert stopped.interrupted
+    assert not (stopped.folder / FAMILIARITY_FILE).exists()

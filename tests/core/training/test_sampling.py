@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usassist.core import paths
-from usassist.core.training.config import BalanceConfig, TrainConfig, read_recipe
-from usassist.core.training.sampling import balance_weights, draw_batches, prepared, steps_of
+from usassist.core.training.config import TrainConfig, read_recipe
+from usassist.core.training.sampling import balance_weights, draw_batches, draws_of, prepared, steps_of
+from usassist.core.training.sections import BalanceConfig
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +80,31 @@ def test_an_error_of_a_job_reaches_who_waits_for_it() -> None:
 
     with pytest.raises(ValueError, match="broken"):
         list(prepared([lambda: 1, broken, lambda: 3], workers=1))
+
+
+@given(
+    draws=st.lists(st.floats(0, 3), min_size=2, max_size=60).filter(lambda values: sum(values) > 4),
+    epoch=st.integers(0, 5),
+)
+def test_each_example_is_drawn_as_often_as_asked_for(config, draws: list[float], epoch: int) -> None:
+    wanted = np.array(draws)
+    config = dataclasses.replace(config, batch_size=2)
+    drawn = np.concatenate([i for i, _ in draw_batches(len(draws), config, epoch=epoch, draws=wanted)])
+    counts = np.bincount(drawn, minlength=len(draws))
+    total = round(sum(draws))
+    assert total - 1 <= len(drawn) <= total
+    # A short last batch is left out, and the total is a whole number: nothing is further off than those two.
+    assert (counts <= np.ceil(wanted * total / sum(draws)) + 1e-9).all()
+
+
+def test_the_share_of_a_class_is_drawn_anew_each_epoch(config) -> None:
+    draws = draws_of(["a"] * 20 + ["b"] * 40, BalanceConfig(class_draws={"b": 0.25}))
+    assert draws is not None
+    config = dataclasses.replace(config, batch_size=5)
+    epochs = [np.concatenate([i for i, _ in draw_batches(60, config, epoch=e, draws=draws)]) for e in range(8)]
+    assert all(len(set(drawn.tolist()) & set(range(20))) == 20 and len(drawn) == 30 for drawn in epochs)
+    assert len({index for drawn in epochs for index in drawn.tolist()}) > 50
+
+
+def test_draws_that_name_no_class_there_is_change_nothing() -> None:
+    assert draws_of(["a", "b"], BalanceConfig(class_draws={"c": 2.0})) is None

@@ -10,7 +10,7 @@ from usassist.core import paths
 from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.data.dataset import load
 from usassist.core.domain import Frame, FrameRef, Prompt
-from usassist.core.errors import TrainingError
+from usassist.core.errors import ModelError, TrainingError
 from usassist.core.geometry.cv import cv2
 from usassist.core.metrics.overlap import dice
 from usassist.core.models.build import build_model
@@ -172,6 +172,7 @@ def _answers(**options: object) -> Answers:
         "peak": np.zeros(count),
         "quality": np.zeros(count),
         "shows": shows,
+        "target": np.zeros(count, dtype=np.int64),
     }
     return Answers(**(values | options))  # type: ignore[arg-type]
 
@@ -201,7 +202,7 @@ def test_thresholds_are_judged_as_the_engine_applies_them(recipe, two_objects, q
     items, _ = load_all(load(two_objects, split="val"), size=64, objects=("cyst", "lesion"))
     logits = torch.tensor([0.2, 0.35, 0.45]).log()[None, :, None, None]
 
-    def decode(features, _asked=None) -> Segmentation:
+    def decode(features, _asked=None, **_prompts: object) -> Segmentation:
         batch = len(features.embedding)
         nothing = torch.zeros(batch, 2)
         return Segmentation(logits.expand(batch, 3, 16, 16), nothing, nothing)
@@ -365,3 +366,65 @@ def test_P2_a_support_teaches_and_leaves_the_statistics_of_normalisations_alone(
     # A null condition of zeros gives the modulation's weights no gradient; a support does.
     weight = task.model.head.film[0].scale.weight.grad
     assert weight is not None and weight.any() and gradients[1] > gradients[0]
+
+
+_PROMPTABLE = ["encoder.taps=[1, 2, 3, 4]", 'head.kind="promptable"', "head.widths=[16, 12, 8]", "clicks.share=0.5"]
+
+
+def test_half_of_a_batch_is_asked_again_with_clicks(recipe, discs, quick, monkeypatch) -> None:
+    config = read_recipe(recipe, overrides=[*quick, *_PROMPTABLE])
+    model = _model(config)
+    task = _task(config, model, discs)
+    seen = []
+    decode = Segmenter.decode
+    monkeypatch.setattr(
+        Segmenter, "decode", lambda self, *args, **kw: seen.append((args[0].batch, kw)) or decode(self, *args, **kw)
+    )
+    loop.adapt.training_mode(model)
+    terms = task(next(task.batches(0)))
+    assert terms["clicks"].isfinite() and terms["clicks"] > 0
+    batch, last = seen[-1]
+    assert batch == 4 + 2
+    assert not last["maps"][:4].any() and last["maps"][4:].flatten(1).any(1).all()
+
+
+def test_corrections_move_no_statistics_but_those_of_the_step_itself(recipe, discs, quick) -> None:
+    config = read_recipe(recipe, overrides=[*quick, *_PROMPTABLE])
+    model = _model(config)
+    task = _task(config, model, discs)
+    loop.adapt.training_mode(model)
+    task(next(task.batches(0)))
+    counted = {int(v) for name, v in model.head.named_buffers() if name.endswith("num_batches_tracked")}
+    assert counted == {1}
+
+
+def test_the_same_batch_is_corrected_alike(recipe, discs, quick) -> None:
+    config = read_recipe(recipe, overrides=[*quick, *_PROMPTABLE])
+    first, second = (_task(config, _model(config), discs) for _ in range(2))
+    one, two = (float(task(next(task.batches(0)))["clicks"].detach()) for task in (first, second))
+    assert one == two
+
+
+def test_frozen_stages_stay_as_they_were(recipe, discs, quick) -> None:
+    config = read_recipe(recipe, overrides=[*quick, "frozen_stages=2"])
+    task = _task(config, _model(config), discs)
+    before = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
+    state = loop.new_state(task.model, config)
+    loop.adapt.training_mode(state.model)
+    loop.train_step(state, task, [next(task.batches(0))], config, device=CPU)
+    moved = {name for name, tensor in task.model.state_dict().items() if not torch.equal(tensor, before[name])}
+    early = ("stages.conv_stem.", "stages.bn1.", "stages.blocks.0.", "stages.blocks.1.")
+    assert not [name for name in moved if any(part in name for part in early)]
+    assert any("stages.blocks.3." in name for name in moved)
+
+
+def test_a_trunk_without_stages_freezes_none(recipe, quick) -> None:
+    with pytest.raises(ModelError, match="frozen_stages"):
+        loop.adapt.select_trainable(
+            torch.nn.ModuleDict(
+                {"encoder": torch.nn.ModuleDict({"clip": torch.nn.ModuleDict({"visual": torch.nn.Linear(1, 1)})})}
+            ),
+            AdapterConfig(),
+            trainable="all",
+            frozen_stages=1,
+        )

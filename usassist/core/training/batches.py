@@ -2,7 +2,8 @@
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from usassist.core.captions.vocabulary import Vocabulary
 from usassist.core.data.augment import augment
 from usassist.core.data.dataset import Example
 from usassist.core.data.frames import read_frames
+from usassist.core.data.marks import without_marks
 from usassist.core.errors import TrainingError, UsassistError
 from usassist.core.geometry.cv import cv2
 from usassist.core.io.scan import scan_box, scan_grey
@@ -21,18 +23,26 @@ from usassist.core.training.config import TrainConfig
 from usassist.core.training.distances import signed_distances
 from usassist.core.training.distributed import Shard
 from usassist.core.training.images import require_room, shrunk
-from usassist.core.training.sampling import Indices, balance_weights, draw_batches, prepared, steps_of
+from usassist.core.training.sampling import Indices, balance_weights, draw_batches, draws_of, prepared, steps_of
 from usassist.core.training.supports import Drawn, Supports, supports_of
 from usassist.core.training.task import OnProgress
 
 Index = npt.NDArray[np.uint8]
+_BEYOND_THE_IMAGE = "Verification:"
+"""Where BrEaST's captions turn to what no image shows: how the diagnosis was confirmed, and what it was."""
+
+
+class _Anchors(TypedDict):
+    anchors: tuple[str, ...]
+    anchor_classes: Tensor
 
 
 @dataclass(frozen=True)
 class Loaded:
     """One example held in memory: its scan, uint8 grey and truth (0 background, else the object's number from 1).
 
-    `grey` and `truth` are HxW, to be augmented. `view` and `view_truth` are SxS: what the engine makes of the same
+    `grey` and `truth` are HxW, to be augmented; `clean` is `grey` without burned-in marks, None where it has none or
+    nobody asked. `view` and `view_truth` are SxS: what the engine makes of the same
     frame, and the truth there.
     """
 
@@ -41,10 +51,17 @@ class Loaded:
     truth: Index
     view: npt.NDArray[np.uint8]
     view_truth: Index
+    clean: npt.NDArray[np.uint8] | None = None
 
     @property
     def nbytes(self) -> int:
-        return self.grey.nbytes + self.truth.nbytes + self.view.nbytes + self.view_truth.nbytes
+        return (
+            (0 if self.clean is None else self.clean.nbytes)
+            + self.grey.nbytes
+            + self.truth.nbytes
+            + self.view.nbytes
+            + self.view_truth.nbytes
+        )
 
 
 @dataclass(frozen=True)
@@ -54,7 +71,8 @@ class Batch:
     `images` (B, 3, S, S) float32, `truth` (B, S, S) uint8 (0 background, else the object's number), `prompts` B texts
     ("" for none), `captions` B texts, `classes` (B,) int64 with -1 where there is no caption. `distances` (B, K, S, S)
     float32, signed, in image sides, where the loss needs them. `supports` are visual prompts that stand in the place of
-    some images' texts.
+    some images' texts. `shown` (B, S, S) uint8 is what the images show, whatever was asked; `seed` is the batch's own
+    for what is decided later. `anchors` are one caption of every class there is, and `anchor_classes` (K,) those.
     """
 
     images: Tensor
@@ -64,12 +82,23 @@ class Batch:
     classes: Tensor
     distances: Tensor | None = None
     supports: Supports | None = None
+    shown: Tensor | None = None
+    seed: tuple[int, ...] = ()
+    anchors: tuple[str, ...] = ()
+    anchor_classes: Tensor | None = None
 
 
 def load_all(
-    examples: Sequence[Example], *, size: int, objects: Sequence[str] = (), on_progress: OnProgress | None = None
+    examples: Sequence[Example],
+    *,
+    size: int,
+    objects: Sequence[str] = (),
+    unmark: bool = False,
+    on_progress: OnProgress | None = None,
 ) -> tuple[list[Loaded], list[str]]:
     """Decode every example for a model of size x size; returns what could be read and, for the rest, one reason each.
+
+    With `unmark` training images are kept without their burned-in marks, too.
 
     With `objects` the truth tells these apart and takes any other for background; without, it says where anything is.
     All of it stays in memory, for a model of 224 at most 0.9 MB an image (640 x 640 grey and truth, and their views);
@@ -93,6 +122,9 @@ def load_all(
             view=resize_grey(grey, size),
             view_truth=_resize_truth(truth, size),
         )
+        if unmark and example.split == "train":
+            clean = without_marks(grey)  # before shrinking, which makes strokes fainter
+            item = item if clean is grey else replace(item, clean=shrunk(clean, size=size))
         held += item.nbytes
         require_room(held, images=len(loaded) + 1, total=len(examples))
         loaded.append(item)
@@ -143,18 +175,25 @@ class TrainBatches:
         self._objects = objects
         self._classes = {name: index for index, name in enumerate(vocabulary.captions)}
         areas = np.array([np.count_nonzero(item.truth) / item.truth.size for item in items])
-        self._weights = balance_weights([item.example.class_name for item in items], areas, config.balance)
+        names = [item.example.class_name for item in items]
+        self._weights = balance_weights(names, areas, config.balance)
+        self._draws = draws_of(names, config.balance)
+        self._captioned = sorted(set(names) & vocabulary.captions.keys())
 
     def __len__(self) -> int:
-        return steps_of(len(self._items), self._config)
+        draws = len(self._items) if self._draws is None else max(1, round(float(self._draws.sum())))
+        return steps_of(draws, self._config)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield this process's part of every batch of an epoch, the next ones prepared while one is used."""
-        drawn = draw_batches(len(self._items), self._config, epoch=epoch, weights=self._weights)
-        jobs = [functools.partial(self._batch, indices, times, epoch) for indices, times in drawn]
+        drawn = draw_batches(len(self._items), self._config, epoch=epoch, weights=self._weights, draws=self._draws)
+        jobs = [
+            functools.partial(self._batch, indices, times, epoch, number)
+            for number, (indices, times) in enumerate(drawn)
+        ]
         return prepared(jobs, workers=self._config.workers)
 
-    def _batch(self, indices: Indices, times: Indices, epoch: int) -> Batch:
+    def _batch(self, indices: Indices, times: Indices, epoch: int, number: int) -> Batch:
         """Prepare this process's part of a global batch."""
         share = self._shard.share
         own = list(zip(share(indices).tolist(), share(times).tolist(), strict=True))
@@ -169,16 +208,17 @@ class TrainBatches:
                 look=lambda drawn: view(drawn)[:2],
             )
         shown = [-1] * len(own) if supports is None else supports.of_image.tolist()
-        images, truths, prompts, captions, classes = [], [], [], [], []
+        images, truths, shows, prompts, captions, classes = [], [], [], [], [], []
         for drawn, support in zip(own, shown, strict=True):
             grey, truth, rng = view(drawn)
             class_name = self._items[drawn[0]].example.class_name
             prompt, asked = self._prompt(class_name, rng) if self._prompted else ("", True)
             if support >= 0:
                 prompt, asked = "", True
-            caption, class_id = self._caption(class_name, rng)
+            caption, class_id = self._caption(self._items[drawn[0]].example, rng)
+            shows.append(truth.astype(np.uint8))
             images.append(grey)
-            truths.append(truth.astype(np.uint8) if asked else np.zeros(truth.shape, dtype=np.uint8))
+            truths.append(shows[-1] if asked else np.zeros(truth.shape, dtype=np.uint8))
             prompts.append(prompt)
             captions.append(caption)
             classes.append(class_id)
@@ -191,14 +231,27 @@ class TrainBatches:
             classes=torch.tensor(classes),
             distances=distances,
             supports=supports,
+            shown=torch.from_numpy(np.stack(shows)),
+            seed=(self._config.seed, epoch, number, self._shard.rank),
+            **self._anchors(epoch, number),
         )
+
+    def _anchors(self, epoch: int, number: int) -> "_Anchors":
+        """Return one caption of every class there is, so that each batch tells all of them apart."""
+        rng = np.random.default_rng([self._config.seed, epoch, number, 2])
+        texts = [self._vocabulary.captions[name] for name in self._captioned]
+        return {
+            "anchors": tuple(choices[int(rng.integers(len(choices)))] for choices in texts),
+            "anchor_classes": torch.tensor([self._classes[name] for name in self._captioned], dtype=torch.int64),
+        }
 
     def _view(self, epoch: int, drawn: Drawn) -> tuple[Index, Index, np.random.Generator]:
         """Return the augmented image and truth, each SxS, of one draw, and its generator as it stands after that."""
         index, time = drawn
         rng = np.random.default_rng([self._config.seed, epoch, index, 1 + time])
-        item, size = self._items[index], self._config.preprocess.size
-        return *augment(item.grey, item.truth, size=size, config=self._config.augment, rng=rng), rng
+        item, size = self._items[index], self._config.size_at(epoch)
+        config = self._config.augment
+        return *augment(item.grey, item.truth, size=size, config=config, rng=rng, clean=item.clean), rng
 
     def _prompt(self, class_name: str, rng: np.random.Generator) -> tuple[str, bool]:
         """Return a text and whether the image's truth answers it."""
@@ -212,11 +265,18 @@ class TrainBatches:
             return other.prompts[int(rng.integers(len(other.prompts)))], False
         return own.prompts[int(rng.integers(len(own.prompts)))], True
 
-    def _caption(self, class_name: str, rng: np.random.Generator) -> tuple[str, int]:
-        texts = self._vocabulary.captions.get(class_name)
-        if not texts:
+    def _caption(self, example: Example, rng: np.random.Generator) -> tuple[str, int]:
+        """Return the example's own caption or one of its class, each half of the times, and the class.
+
+        None of an example whose class contradicts a near-duplicate's.
+        """
+        texts = self._vocabulary.captions.get(example.class_name)
+        if not texts or example.label_conflict:
             return "", -1
-        return texts[int(rng.integers(len(texts)))], self._classes[class_name]
+        own = example.caption.split(_BEYOND_THE_IMAGE)[0].strip()
+        if own and rng.random() < 0.5:
+            return own, self._classes[example.class_name]
+        return texts[int(rng.integers(len(texts)))], self._classes[example.class_name]
 
 
 def eval_batches(

@@ -18,23 +18,25 @@ def calibrate(
 ) -> Calibration:
     """Choose thresholds and fit Platt scalings on answers about validation images.
 
-    The pixel threshold maximises the mean Dice of cases that show something. With fewer than 5 cases that show
-    something everything stays as in `start`, with fewer than 5 that show nothing its presence part.
+    The pixel threshold maximises the mean Dice of cases that show something (`Answers.mean_dice`); presence is judged
+    by kinds of findings that are sometimes absent. With fewer than 5 cases that show something everything stays as in
+    `start`, with fewer than 5 that show nothing its presence part.
     """
     shows = found.shows
     if shows.sum() < 5:
         return start
-    best = int(np.argmax(found.dice[shows].mean(0)))
+    best = int(np.argmax(found.mean_dice()))
     dice = found.dice[shows, best]
     q_scale, q_bias = fit_logistic(found.quality[shows, None], dice, prior=(1.0,))
     chosen = replace(start, threshold=THRESHOLDS[best], quality_scale=q_scale, quality_bias=q_bias)
-    if min(shows.sum(), (~shows).sum()) < 5:
+    judged = found.judged()
+    if min(judged.shows.sum(), (~judged.shows).sum()) < 5:
         return chosen
-    witnesses = np.stack([found.presence, found.peak], axis=1)
-    p_scale, p_peak, p_bias = fit_logistic(witnesses, shows.astype(np.float64), prior=(0.5, 0.5))
+    witnesses = np.stack([judged.presence, judged.peak], axis=1)
+    p_scale, p_peak, p_bias = fit_logistic(witnesses, judged.shows.astype(np.float64), prior=(0.5, 0.5))
     return replace(
         chosen,
-        presence_threshold=presence_threshold(float(dice.mean())),
+        presence_threshold=presence_threshold(float(judged.dice[judged.shows, best].mean())),
         presence_scale=p_scale,
         presence_peak=p_peak,
         presence_bias=p_bias,

@@ -10,7 +10,7 @@ from usassist.core.data.splits import Split
 from usassist.core.domain import Source
 from usassist.core.errors import TrainingError
 from usassist.core.io.open_study import source_key
-from usassist.core.training.config import ContrastConfig
+from usassist.core.training.sections import ContrastConfig
 
 logger = logging.getLogger(__name__)
 

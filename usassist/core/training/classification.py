@@ -27,10 +27,11 @@ from usassist.core.metrics.ranking import auc
 from usassist.core.models.classifier import Classifier
 from usassist.core.models.config import Calibration, ModelConfig
 from usassist.core.models.config import Task as ModelTask
-from usassist.core.training.config import ClassifyConfig, TrainConfig
+from usassist.core.training.config import TrainConfig
 from usassist.core.training.distributed import Shard, mean_over_all
 from usassist.core.training.images import ImageBatches, Picture, eval_images, read_pictures
 from usassist.core.training.losses import focal_weight
+from usassist.core.training.sections import ClassifyConfig
 from usassist.core.training.task import OnProgress, Task
 
 logger = logging.getLogger(__name__)

@@ -2,152 +2,28 @@
 
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.data.augment import AugmentConfig
-from usassist.core.data.divide import NearDuplicates
 from usassist.core.errors import TrainingError
 from usassist.core.models.config import AdapterConfig, HeadConfig, Precision, PreprocessConfig
 from usassist.core.models.record import build_record, require_range
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderRecipe:
-    """The towers: an open_clip configuration, taps, whether the vocabulary is compacted, and the start of the trunk.
-
-    `base` names a model (of `usassist models list`, or a folder) whose towers are taken over; its open_clip
-    configuration and vocabulary come with it, and the run's own file then holds only what differs.
-    """
-
-    open_clip: str = "usassist-lite0"
-    taps: tuple[int, ...] = (0, 1, 2, 3, 4)
-    compact_vocabulary: bool = True
-    imagenet_start: bool = False
-    base: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LossConfig:
-    """Weights of the terms of the loss; 0 leaves a term out.
-
-    One object with one channel: `dice` and `bce`. Several classes, or one object with two channels: `dice` and `ce`
-    (softmax over background and classes). `focal` with the exponent `focal_gamma`, and `boundary` (distance maps), are
-    added to either. `dice_denominator` "squared" is the publication's (sums of squares), "plain" sums. `presence`,
-    `quality` and `contrast` belong to heads that answer prompts.
-    """
-
-    dice: float = 1.0
-    bce: float = 1.0
-    ce: float = 1.0
-    focal: float = 0.0
-    focal_gamma: float = 2.0
-    boundary: float = 0.0
-    dice_denominator: Literal["plain", "squared"] = "plain"
-    presence: float = 0.2
-    quality: float = 0.1
-    contrast: float = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class PromptConfig:
-    """How often a training image comes without a text, and with a text that names something it does not show.
-
-    `support` is the share of images that come with a visual prompt instead: another image of the batch that shows the
-    same class, with its mask; for an image that shows nothing, one of any class. An image to which the batch has no
-    such other keeps its text. For heads that take conditions.
-    """
-
-    without: float = 0.5
-    wrong: float = 0.1
-    support: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class BalanceConfig:
-    """How much more often rare classes and small objects are drawn; 0 draws every image once an epoch.
-
-    An image's weight is (images of its class) ** -class_power x (area of its object) ** -size_power. 1 makes classes
-    equally frequent; 0.5 is half way on a logarithmic scale.
-    """
-
-    class_power: float = 0.0
-    size_power: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class FewShotConfig:
-    """A part of the training images only: `ratio` of them (0 to 1) or `per_class` of each class; 0 is all.
-
-    `thin_val` thins the validation images by the same rule.
-    """
-
-    ratio: float = 0.0
-    per_class: int = 0
-    seed: int = 0
-    thin_val: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ContrastConfig:
-    """Contrastive fine-tuning: symmetric InfoNCE or DHN-NCE, its temperature, and which captions.
-
-    `temperature` 0 is the model's own logit scale; DHN-NCE was published with 0.6. `beta_image` and `beta_text` weigh
-    the hard negatives of DHN-NCE. With `equal_captions` "spared" two images of the same caption are never negatives of
-    each other; where all captions differ that is the published loss. `captions` chooses the column of a list of pairs;
-    "classes" takes the vocabulary's captions of each image's class instead, where the others do so only for an image
-    without a caption of its own. `clean` strips odd characters and drops captions of 20 characters or fewer; `images`
-    is the folder of the list's images, by default `images` beside it. `train_text` lets the text tower learn too
-    (MedCLIP-SAMv2).
-    """
-
-    loss: Literal["infonce", "dhn_nce"] = "infonce"
-    temperature: float = 0.0
-    beta_image: float = 0.15
-    beta_text: float = 0.15
-    equal_captions: Literal["spared", "negatives"] = "spared"
-    captions: Literal["raw", "refined", "classes"] = "raw"
-    clean: bool = False
-    images: str = ""
-    train_text: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ClassifyConfig:
-    """Classification: softmax cross entropy with label smoothing, or sigmoid focal loss with its exponent `gamma`.
-
-    `weights` "balanced" lets each class count the same in the loss, however many images it has. `select` is what the
-    best epoch is chosen by, on validation images. Classes that the recipe's `classes` do not name are left out.
-    """
-
-    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
-    gamma: float = 2.0
-    smoothing: float = 0.0
-    weights: Literal["balanced", "none"] = "balanced"
-    select: Literal["auc", "balanced_accuracy"] = "auc"
-
-
-@dataclass(frozen=True, slots=True)
-class SplitConfig:
-    """What is done about near-duplicates that the data does not declare; looking for them reads every image once.
-
-    "join" keeps them on one side wherever a split is made, in folds too; declared splits are honoured, with a warning.
-    "drop" also leaves out training images with a near-duplicate in a declared val or test. "off" does not look.
-    """
-
-    near_duplicates: NearDuplicates = "join"
-
-
-@dataclass(frozen=True, slots=True)
-class FoldConfig:
-    """Cross-validation: with `k` parts of the data, whatever splits it declares, part `index` is left for the test."""
-
-    k: int = 0
-    index: int = 0
-    seed: int = 0
+from usassist.core.training.sections import (
+    BalanceConfig,
+    ClassifyConfig,
+    ClickConfig,
+    ContrastConfig,
+    EncoderRecipe,
+    FewShotConfig,
+    FoldConfig,
+    LossConfig,
+    PromptConfig,
+    SplitConfig,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +35,11 @@ class TrainConfig:
     `batch_size` counts the images of one batch over all processes; `accumulate` batches make one step. `warmup` is the
     share of all steps. `patience` counts validations without a better score (0: never stop early), `validate_every`
     epochs. `trunk_lr` is the rate of the weights that start trained: the towers where there is a base or `start_from`,
-    else the image trunk's stages. `threads` 0 leaves torch's number. `precision` is what large products are computed in
-    while training; int8 is for frozen blocks on a CPU. `adapter` and `head` are None where the recipe has no such
-    section: they are then those of the model it goes on from, else the defaults.
+    else the image trunk's stages; its first `frozen_stages` and the stem stay as they are (0: all learn, the stem too).
+    With `early_size` the first `early_share` of the epochs see images of that side instead of `preprocess.size`: it is
+    cheaper, and for encoders that take any size. `threads` 0 leaves torch's number. `precision` is what large products
+    are computed in while training; int8 is for frozen blocks on a CPU. `adapter` and `head` are None where the recipe
+    has no such section: they are then those of the model it goes on from, else the defaults.
     """
 
     name: str
@@ -184,6 +62,9 @@ class TrainConfig:
     patience: int = 0
     validate_every: int = 1
     trainable: Literal["all", "adapters"] = "all"
+    early_size: int = 0
+    early_share: float = 0.0
+    frozen_stages: int = 0
     precision: Precision = "fp32"
     workers: int = 1
     threads: int = 0
@@ -196,12 +77,18 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     prompts: PromptConfig = field(default_factory=PromptConfig)
+    clicks: ClickConfig = field(default_factory=ClickConfig)
     balance: BalanceConfig = field(default_factory=BalanceConfig)
     few_shot: FewShotConfig = field(default_factory=FewShotConfig)
     contrast: ContrastConfig = field(default_factory=ContrastConfig)
     classify: ClassifyConfig = field(default_factory=ClassifyConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     fold: FoldConfig = field(default_factory=FoldConfig)
+
+    def size_at(self, epoch: int) -> int:
+        """Return the side in pixels of an epoch's training images."""
+        early = bool(self.early_size) and epoch < round(self.early_share * self.epochs)
+        return self.early_size if early else self.preprocess.size
 
 
 def read_recipe(path: Path, *, overrides: Sequence[str] = ()) -> TrainConfig:
@@ -230,7 +117,7 @@ def _read(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
     return raw
 
 
-_LOSS_WEIGHTS = ("dice", "bce", "ce", "focal", "focal_gamma", "boundary", "presence", "quality", "contrast")
+_LOSS_WEIGHTS = ("dice", "bce", "ce", "focal", "focal_gamma", "boundary", "presence", "quality", "contrast", "clicks")
 
 
 def _check_ranges(config: TrainConfig, where: str) -> None:
@@ -251,12 +138,19 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         ("validate_every", config.validate_every, 1, 100_000),
         ("workers", config.workers, 0, 256),
         ("threads", config.threads, 0, 1024),
+        ("early_size", config.early_size, 0, 2048),
+        ("early_share", config.early_share, 0.0, 1.0),
+        ("frozen_stages", config.frozen_stages, 0, 100),
         ("seed", config.seed, 0, 2**31),
         ("preprocess.size", config.preprocess.size, 32, 2048),
         *(("preprocess.std", std, 1e-6, 1e6) for std in config.preprocess.std),
         *((f"loss.{name}", getattr(config.loss, name), 0.0, 1e6) for name in _LOSS_WEIGHTS),
         ("balance.class_power", config.balance.class_power, 0.0, 4.0),
         ("balance.size_power", config.balance.size_power, 0.0, 4.0),
+        *((f"balance.class_draws.{name}", draws, 0.0, 100.0) for name, draws in config.balance.class_draws.items()),
+        ("clicks.share", config.clicks.share, 0.0, 1.0),
+        ("clicks.most", config.clicks.most, 1, 20),
+        ("clicks.from_answer + from_blank + from_mask", _of_starts(config.clicks), 0.0, 1.0),
         ("few_shot.ratio", config.few_shot.ratio, 0.0, 1.0),
         ("few_shot.per_class", config.few_shot.per_class, 0, 1_000_000),
         ("contrast.temperature", config.contrast.temperature, 0.0, 100.0),
@@ -271,9 +165,18 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         ("prompts.without + prompts.wrong", config.prompts.without + config.prompts.wrong, 0.0, 1.0),
     ):
         require_range(value, low, high, where=f"{where}: {name}", error=TrainingError)
+    if config.balance.class_draws and (config.balance.class_power or config.balance.size_power):
+        raise TrainingError(
+            f"{where}: balance.class_draws says how often each image is drawn, so balance.class_power and size_power "
+            f"have nothing to say; set them to 0, or leave class_draws out."
+        )
     targets = load_vocabulary().targets
     if config.target not in targets:
         raise TrainingError(f"{where}: there is no target {config.target!r}; the targets are {', '.join(targets)}.")
+
+
+def _of_starts(clicks: ClickConfig) -> float:
+    return clicks.from_answer + clicks.from_blank + clicks.from_mask
 
 
 def _apply(raw: dict[str, Any], override: str) -> None:
@@ -316,6 +219,8 @@ def _literal(value: object) -> str:
     if isinstance(value, str):
         # TOML's basic strings are JSON's, line breaks and quotes included.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_literal(key)} = {_literal(item)}" for key, item in value.items()) + " }"
     if isinstance(value, tuple):
         return "[" + ", ".join(_literal(v) for v in value) + "]"
     return repr(value)

@@ -23,10 +23,11 @@ from usassist.core.metrics.retrieval import retrieval
 from usassist.core.models.config import Task as ModelTask
 from usassist.core.models.embedder import ClipModel
 from usassist.core.training.caption_lists import is_caption_list, read_caption_list
-from usassist.core.training.config import ContrastConfig, TrainConfig
+from usassist.core.training.config import TrainConfig
 from usassist.core.training.contrast_losses import dhn_nce, info_nce, similarities
 from usassist.core.training.distributed import Shard, gather_with_grad
 from usassist.core.training.images import ImageBatches, Picture, eval_images, read_pictures
+from usassist.core.training.sections import ContrastConfig
 from usassist.core.training.task import OnProgress, Task
 
 logger = logging.getLogger(__name__)

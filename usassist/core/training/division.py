@@ -6,7 +6,8 @@ from usassist.core.data.dataset import Example, fingerprint
 from usassist.core.data.divide import Division, divide
 from usassist.core.data.few_shot import choose
 from usassist.core.data.near_duplicates import NearPair
-from usassist.core.training.config import FewShotConfig, TrainConfig
+from usassist.core.training.config import TrainConfig
+from usassist.core.training.sections import FewShotConfig
 
 
 def divided(

@@ -73,7 +73,9 @@ def new_state(model: ModelT, config: TrainConfig) -> TrainState[ModelT]:
     """
     # By what the model has: a recipe may leave its adapter to the model it goes on from.
     description: Any = model.config
-    adapt.select_trainable(model, description.adapter, trainable=config.trainable)
+    adapt.select_trainable(
+        *(model, description.adapter), trainable=config.trainable, frozen_stages=config.frozen_stages
+    )
     # What is frozen never moves, so the average shares it: half the memory of a large backbone.
     frozen = {id(p): p for p in model.parameters() if not p.requires_grad}
     average = copy.deepcopy(model, frozen).eval().requires_grad_(requires_grad=False)

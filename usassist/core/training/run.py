@@ -16,9 +16,11 @@ import torch
 from usassist.core.data.dataset import Example
 from usassist.core.data.divide import Division
 from usassist.core.errors import TrainingError, UsassistError
+from usassist.core.models.adding import file_hash
 from usassist.core.models.build import Model, build_model
 from usassist.core.models.config import WEIGHTS_FILE, ModelConfig
 from usassist.core.models.device import resolve
+from usassist.core.models.memory import keep_freed_memory
 from usassist.core.models.weights import fill, save_model
 from usassist.core.project.atomic import write_bytes
 from usassist.core.training.checkpoint import Checkpoint, read_checkpoint, restore, save_checkpoint
@@ -27,7 +29,6 @@ from usassist.core.training.distributed import Shard, joined_processes, wait_for
 from usassist.core.training.division import divided, thinned
 from usassist.core.training.interrupts import held_signals
 from usassist.core.training.loop import EpochReport, TrainState, new_state, train_epochs
-from usassist.core.training.memory import keep_freed_memory
 from usassist.core.training.metrics_log import MetricsLog
 from usassist.core.training.provenance import provenance, require_same_data
 from usassist.core.training.run_folder import has_checkpoint, locked, read_beginning, require_free, write_beginning
@@ -285,10 +286,17 @@ class _Run:
     def _finish(
         self, state: TrainState[Model], task: Task[Any], description: ModelConfig, save: Save, *, interrupted: bool
     ) -> None:
-        """Calibrate the best weights on validation data and write them out with it."""
-        if (self.out / WEIGHTS_FILE).is_file():
-            fill(state.average, self.out / WEIGHTS_FILE)
+        """Calibrate the best weights on validation data, learn what is ordinary, and write them out with both.
+
+        An interrupted run does without the second: who presses Ctrl+C does not wait for all images to be seen again.
+        """
+        weights = self.out / WEIGHTS_FILE
+        if weights.is_file():
+            fill(state.average, weights)
             save(config=task.finished(state.average, description))
+            known = None if interrupted else task.familiarity(state.average)
+            if known is not None:
+                known.save(self.out, weights_hash=file_hash(weights))
         elif not interrupted:
             raise TrainingError(
                 f"No epoch of {self.out} gave a finite score, so there is no model; lower lr and start again."

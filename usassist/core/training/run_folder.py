@@ -12,8 +12,9 @@ from usassist.core.models import clip_settings
 from usassist.core.models.config import CONFIG_FILE, WEIGHTS_FILE
 from usassist.core.project.atomic import make_folder, write_bytes
 from usassist.core.training.checkpoint import CHECKPOINT_FILE
-from usassist.core.training.config import SplitConfig, TrainConfig, read_recipe, stated, to_toml
+from usassist.core.training.config import TrainConfig, read_recipe, stated, to_toml
 from usassist.core.training.distributed import Shard, wait_for_all
+from usassist.core.training.sections import SplitConfig
 from usassist.core.training.start import Start
 
 RECIPE_FILE = "config.toml"

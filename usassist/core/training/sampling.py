@@ -8,33 +8,48 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from usassist.core.training.config import BalanceConfig, TrainConfig
+from usassist.core.training.config import TrainConfig
+from usassist.core.training.sections import BalanceConfig
 
 Indices = npt.NDArray[np.int64]
 _Batch = TypeVar("_Batch")
 
 
 def steps_of(count: int, config: TrainConfig) -> int:
-    """Return how many batches an epoch over `count` examples has; a short last one is left out."""
+    """Return how many batches an epoch of `count` draws has; a short last one is left out."""
     return max(1, count // config.batch_size)
 
 
+def draws_of(classes: Sequence[str], balance: BalanceConfig) -> npt.NDArray[np.float64] | None:
+    """Return how often each example is drawn in an epoch; None where `balance.class_draws` says nothing about them."""
+    draws = np.array([float(balance.class_draws.get(name, 1.0)) for name in classes])
+    return None if bool((draws == 1).all()) else draws
+
+
 def draw_batches(
-    count: int, config: TrainConfig, *, epoch: int, weights: npt.NDArray[np.float64] | None = None
+    count: int,
+    config: TrainConfig,
+    *,
+    epoch: int,
+    weights: npt.NDArray[np.float64] | None = None,
+    draws: npt.NDArray[np.float64] | None = None,
 ) -> list[tuple[Indices, Indices]]:
     """Return an epoch's global batches as pairs: which examples, and the how-manieth time each is drawn (from 0).
 
     Without `weights` (N,) each example is drawn at most once; with them `count` draws fall in those proportions, and
-    the second array tells draws of the same example apart.
+    the second array tells draws of the same example apart. `draws` (N,) says instead how often each is drawn: of 2.5
+    twice or three times.
     """
     rng = np.random.default_rng([config.seed, epoch])
-    if weights is None:
+    if draws is not None:
+        order = _systematic(draws, rng)
+    elif weights is None:
         order = rng.permutation(count).astype(np.int64)
     else:
         order = rng.choice(count, size=count, p=weights / weights.sum()).astype(np.int64)
     times = _occurrences(order)
-    size = min(config.batch_size, count)
-    starts = range(0, steps_of(count, config) * size, size)
+    size = min(config.batch_size, len(order))
+    starts = range(0, steps_of(len(order), config) * size, size)
     return [(order[start : start + size], times[start : start + size]) for start in starts]
 
 
@@ -76,6 +91,16 @@ def prepared(jobs: Sequence[Callable[[], _Batch]], *, workers: int) -> Iterator[
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _systematic(draws: npt.NDArray[np.float64], rng: np.random.Generator) -> Indices:
+    """Return a shuffled list in which example i stands floor(draws[i]) or ceil(draws[i]) times, of a fixed length."""
+    mixed = rng.permutation(len(draws))
+    bounds = np.cumsum(draws[mixed])
+    count = max(1, round(float(bounds[-1])))
+    places = (rng.random() + np.arange(count)) * (bounds[-1] / count)
+    chosen = np.minimum(np.searchsorted(bounds, places, side="right"), len(draws) - 1)
+    return rng.permutation(mixed[chosen]).astype(np.int64)
 
 
 def _occurrences(order: Indices) -> Indices:

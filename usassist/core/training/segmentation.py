@@ -14,20 +14,23 @@ from torch.nn import functional as F
 from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.data.dataset import Example, load
 from usassist.core.errors import TrainingError
-from usassist.core.metrics.overlap import LESION_FOUND_IOU
 from usassist.core.metrics.ranking import auc
 from usassist.core.models.clip import ImageFeatures
 from usassist.core.models.config import ModelConfig
 from usassist.core.models.config import Task as ModelTask
+from usassist.core.models.familiarity import Familiarity
 from usassist.core.models.mask_head import Segmentation
 from usassist.core.models.segmenter import Segmenter
 from usassist.core.training import losses
-from usassist.core.training.answers import MIDDLE, Answers, answers_of, per_object
+from usassist.core.training.answers import MIDDLE, answers_of, per_object
 from usassist.core.training.batches import Batch, TrainBatches, load_all
 from usassist.core.training.calibrate import calibrate
+from usassist.core.training.class_contrast import class_contrast
 from usassist.core.training.config import TrainConfig
-from usassist.core.training.contrast_losses import info_nce
-from usassist.core.training.distributed import Shard, gather_with_grad, mean_over_all
+from usassist.core.training.corrected import corrections_of
+from usassist.core.training.distributed import Shard, mean_over_all
+from usassist.core.training.familiarity import learn_familiarity
+from usassist.core.training.frozen_texts import FrozenTexts, text_is_frozen
 from usassist.core.training.norms import as_at_work
 from usassist.core.training.supports import Supports
 from usassist.core.training.task import OnProgress, Task
@@ -113,9 +116,14 @@ class SegmentTask(Task[Batch]):
                 f"no conditions; choose the head film_skip or clipseg for one object, or prompts.support = 0."
             )
         self.compares = config.loss.contrast > 0
+        self.corrects = model.head.takes_maps and self._objects == 1 and config.loss.clicks > 0
         used = [example for example in examples if example.split in ("train", "val")]
         loaded, self.failed = load_all(
-            used, size=config.preprocess.size, objects=model.config.classes, on_progress=on_progress
+            used,
+            size=config.preprocess.size,
+            objects=model.config.classes,
+            unmark=config.augment.unmark > 0,
+            on_progress=on_progress,
         )
         for reason in self.failed:
             logger.warning("Left out: %s", reason)
@@ -123,10 +131,11 @@ class SegmentTask(Task[Batch]):
         self._val = [item for item in loaded if item.example.split == "val"]
         if not self._val:
             logger.warning("There is nothing to validate on: the last epoch is kept, its scores are not calibrated.")
+        self._tell = on_progress
         self._batches = TrainBatches(
             *(self._train, config, load_vocabulary()), shard=shard, prompted=self._prompted, objects=self._objects
         )
-        self._texts = _FrozenTexts() if _text_is_frozen(model) else None
+        self._texts = FrozenTexts() if text_is_frozen(model) else None
 
     def steps_per_epoch(self) -> int:
         return len(self._batches)
@@ -140,21 +149,58 @@ class SegmentTask(Task[Batch]):
         features = model.encode(batch.images.to(device, memory_format=torch.channels_last))
         contrasts = weights.contrast > 0
         texts = list(
-            dict.fromkeys([*(batch.prompts if self._prompted else ()), *(batch.captions if contrasts else ())])
+            dict.fromkeys(
+                [
+                    *(batch.prompts if self._prompted else ()),
+                    *((*batch.captions, *batch.anchors) if contrasts else ()),
+                ]
+            )
         )
         embedded = self._embed(texts) if texts else None
+        asked = given = None
         if embedded is not None and self._prompted:
             asked = embedded[[texts.index(prompt) for prompt in batch.prompts]]
             given = torch.tensor([bool(prompt) for prompt in batch.prompts], device=device)
             if batch.supports is not None:
                 asked, given = self._with_supports(batch.supports, asked, given)
-            out = model.decode(features, asked, given=given)
-        else:
-            out = model.decode(features)
-        terms = self._mask_terms(out, batch.truth.to(device), batch.distances)
+        terms = self._answers(features, asked, given, batch)
         if embedded is not None and contrasts:
             captions = embedded[[texts.index(caption) for caption in batch.captions]]
-            terms["contrast"] = weights.contrast * self._contrast(features, captions, batch.classes.to(device))
+            anchors = embedded[[texts.index(anchor) for anchor in batch.anchors]]
+            terms["contrast"] = weights.contrast * class_contrast(
+                features, captions, anchors, batch, scale=self.model.logit_scale
+            )
+        return terms
+
+    def _answers(
+        self, features: ImageFeatures, asked: Tensor | None, given: Tensor | None, batch: Batch
+    ) -> dict[str, Tensor]:
+        """Return the terms of the masks; with corrections both questions go through the decoder as one batch.
+
+        So its normalisations see, in training as at work, images with clicks and without.
+        """
+        truth = batch.truth.to(features.taps[0].device)
+        count = round(self._config.clicks.share * len(truth)) if self.corrects else 0
+        if not count or batch.shown is None:
+            return self._mask_terms(self.model.decode(features, asked, given=given), truth, batch.distances)
+        shown = batch.shown[:count]
+        again = features.take(count)
+        # With their texts, the wrong ones too: who points at something means that, whatever the label says.
+        some, where = (None if x is None else x[:count] for x in (asked, given))
+        rng = np.random.default_rng([*batch.seed, 3])
+        maps = corrections_of(self.model, again, some, where, shown, clicks=self._config.clicks, rng=rng)
+        nothing = torch.zeros(len(truth), *maps.shape[1:], device=maps.device)
+        out = self.model.decode(
+            features.and_those_of(again),
+            None if asked is None else torch.cat([asked, asked[:count]]),
+            given=None if given is None else torch.cat([given, given[:count]]),
+            maps=torch.cat([nothing, maps]),
+        )
+        first, second = out.split(len(truth))
+        terms = self._mask_terms(first, truth, batch.distances)
+        corrected = self._mask_terms(second, shown.to(truth.device), None)
+        masks = [corrected[name] for name in ("dice", "bce", "focal", "quality") if name in corrected]
+        terms["clicks"] = self._config.loss.clicks * torch.stack(masks).sum()
         return terms
 
     def _with_supports(self, supports: Supports, asked: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
@@ -198,20 +244,6 @@ class SegmentTask(Task[Batch]):
         terms["quality"] = weights.quality * mean_over_all(quality, weights=shows)
         return {name: term for name, term in terms.items() if getattr(weights, name) > 0} or terms
 
-    def _contrast(self, features: ImageFeatures, captions: Tensor, class_ids: Tensor) -> Tensor:
-        """Return an InfoNCE over the global batch in which every pair of one class is a positive.
-
-        Captions here are templates of a class, so the plain InfoNCE would push equal captions apart.
-        """
-        image, text, class_ids = (
-            gather_with_grad(x) for x in (features.embedding.float(), captions.float(), class_ids)
-        )
-        keep = class_ids >= 0
-        if class_ids[keep].unique().numel() < 2:
-            return (image.sum() + text.sum()) * 0.0
-        same = class_ids[keep][:, None] == class_ids[keep][None, :]
-        return info_nce(image[keep], text[keep], scale=self.model.logit_scale.clamp(max=100), same=same)
-
     def _embed(self, texts: Sequence[str]) -> Tensor:
         """Embed texts (N, D), each one once, however many images ask for it; once for all if the tower is frozen."""
         return self.model.embed_texts(texts) if self._texts is None else self._texts.embed(self.model, texts)
@@ -220,19 +252,19 @@ class SegmentTask(Task[Batch]):
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Score a model at its own size, without a prompt, each object of an image by itself.
 
-        "score" is 0.8 x "mask_dice", the mean Dice of the masks where something is shown, + 0.2 x the presence's AUC.
-        Neither depends on a threshold of the presence, whose verdict on a dozen normal images is noise; the AUC's share
-        is small for that reason too. Where all or none show something, it is the Dice alone (of empty images: empty is
-        1, else 0).
+        "score" is 0.8 x "mask_dice", the mean Dice of the masks where something is shown (where there are several kinds
+        of findings, the mean over those), + 0.2 x the presence's AUC. Neither depends on a threshold of the presence,
+        whose verdict on a dozen normal images is noise; the AUC's share is small for that reason too. Where all or none
+        show something, it is the Dice alone (of empty images: empty is 1, else 0).
         """
         if not isinstance(model, Segmenter) or not self._val:
             return {"score": 0.0, "n": 0.0}
         found = answers_of(model, self._val, self._config)
-        dice, shows = found.dice[:, MIDDLE], found.shows
-        mask_dice = float(dice[shows].mean() if shows.any() else dice.mean())
-        scores = {"score": mask_dice, "mask_dice": mask_dice, **_as_evaluated(found), "n": float(len(self._val))}
-        if shows.any() and not shows.all() and np.isfinite(found.presence).all():
-            scores["presence_auc"] = auc(found.presence, shows)
+        mask_dice = float(found.mean_dice()[MIDDLE])
+        scores = {"score": mask_dice, "mask_dice": mask_dice, **found.as_evaluated(), "n": float(len(self._val))}
+        judged = found.judged()
+        if judged.shows.any() and np.isfinite(found.presence).all():
+            scores["presence_auc"] = auc(judged.presence, judged.shows)
             scores["score"] = (1 - PRESENCE_SHARE) * scores["score"] + PRESENCE_SHARE * scores["presence_auc"]
         return scores
 
@@ -243,6 +275,12 @@ class SegmentTask(Task[Batch]):
         found = answers_of(model, self._val, self._config)
         return replace(config, calibration=calibrate(found, start=config.calibration))
 
+    def familiarity(self, model: nn.Module) -> Familiarity | None:
+        """Return what training images look like to the model; None from too few of them."""
+        if not isinstance(model, Segmenter):
+            return None
+        return learn_familiarity(model, self._train, self._val, seed=self._config.seed, on_progress=self._tell)
+
     def describe(self) -> dict[str, Any]:
         """Return how many images there are, and which objects are told apart."""
         return {
@@ -250,42 +288,3 @@ class SegmentTask(Task[Batch]):
             "classes": list(self.model.config.classes),
             "prompted": self._prompted,
         }
-
-
-def _as_evaluated(found: Answers) -> dict[str, float]:
-    """Return what `usassist evaluate` calls by these names, before calibration: pixels and presence are cut at 0.5.
-
-    An answer without presence is an empty mask. Of cases that show something: their mean Dice, and the share of those
-    found with an IoU above 0.1; of the others the share left empty. What there is no case for is left out.
-    """
-    dice, shows = found.dice[:, MIDDLE], found.shows
-    there = found.presence >= 0  # logits
-    scores: dict[str, float] = {}
-    if shows.any():
-        answered = np.where(there, dice, 0.0)[shows]
-        scores["dice_lesion"] = float(answered.mean())
-        scores["lesion_found"] = float((answered / (2 - answered) > LESION_FOUND_IOU).mean())
-    if not shows.all():
-        # The Dice of an empty truth is 1 where nothing was drawn, else 0.
-        scores["empty_correct"] = float(np.where(there, dice, 1.0)[~shows].mean())
-    return scores
-
-
-class _FrozenTexts:
-    """Embeddings of texts by a tower that does not learn, each computed once."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, Tensor] = {}
-
-    def embed(self, model: Segmenter, texts: Sequence[str]) -> Tensor:
-        for text in texts:
-            if text not in self._known:
-                # One at a time: in a batch its last digits would depend on the others, and a resumed run meets others.
-                with torch.no_grad():
-                    self._known[text] = model.embed_texts([text])[0].float()
-        return torch.stack([self._known[text] for text in texts])
-
-
-def _text_is_frozen(model: Segmenter) -> bool:
-    named = model.encoder.clip.named_parameters()
-    return not any(p.requires_grad for name, p in named if not name.startswith("visual."))

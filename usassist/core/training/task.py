@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from usassist.core.data.dataset import Example
 from usassist.core.models.config import ModelConfig
 from usassist.core.models.config import Task as ModelTask
+from usassist.core.models.familiarity import Familiarity
 from usassist.core.training.config import TrainConfig
 from usassist.core.training.distributed import Shard
 
@@ -66,6 +67,10 @@ class Task(nn.Module, ABC, Generic[Batch]):
     def finished(self, model: nn.Module, config: ModelConfig) -> ModelConfig:
         """Return the description to ship with the best weights, after calibration on validation data."""
         return config
+
+    def familiarity(self, model: nn.Module) -> Familiarity | None:
+        """Return what the best model should take for an ordinary image, None where that is not known."""
+        return None
 
     def describe(self) -> dict[str, Any]:
         """Return what the run's provenance should say about the data, JSON values only."""

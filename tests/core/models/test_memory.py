@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from usassist.core.training import memory
+from usassist.core.models import memory
 
 _STEPS = """
 import resource, sys
 import torch
-from usassist.core.training.memory import keep_freed_memory
+from usassist.core.models.memory import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 torch.set_num_threads(1)

@@ -7,7 +7,17 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from usassist.core.evaluation.axes import Axis, linear, logarithmic, shares
-from usassist.core.evaluation.charts import Curve, Interval, _round_up, boxes, cumulative, histogram, intervals, lines
+from usassist.core.evaluation.charts import (
+    Curve,
+    Interval,
+    _round_up,
+    boxes,
+    cumulative,
+    histogram,
+    intervals,
+    lines,
+    scatter,
+)
 
 
 def test_every_value_is_in_a_bar() -> None:
@@ -108,3 +118,12 @@ def test_axes_end_on_round_numbers_and_have_a_place_for_every_value() -> None:
     assert logarithmic([100.0, 101.0]).ticks == (100.0,)
     assert Axis(0, 1, ()).share(7.0) == 1.0
     assert Axis(0, 1, ()).share(-7.0) == 0.0
+
+
+def test_a_scatter_has_points_and_no_line() -> None:
+    svg = scatter([Curve("a", [0.0, 1.0], [0.0, 1.0])], x=shares(), y=shares(), label="quality", diagonal=True)
+    ET.fromstring(svg)
+    places = re.findall(r'<circle class="dot k0" cx="([\d.]+)" cy="([\d.]+)"', svg)
+    assert places == [("46.0", "226.0"), ("466.0", "12.0")]
+    assert "polyline" not in svg
+    assert svg.count('class="guide"') == 1

@@ -6,7 +6,9 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["axes", "comparison_page", "page", "signed_rank", "wilson"])
+@pytest.mark.parametrize(
+    "name", ["axes", "card_tables", "comparison_page", "page", "rank_intervals", "signed_rank", "wilson"]
+)
 def test_examples(name: str) -> None:
     result = doctest.testmod(importlib.import_module(f"usassist.core.evaluation.{name}"))
     assert result.attempted > 0

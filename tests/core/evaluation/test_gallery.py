@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from usassist.core.errors import UsassistError
-from usassist.core.evaluation.gallery import Gallery, draw_case
+from usassist.core.evaluation.gallery import Gallery, draw_case, outlines_of
 from usassist.core.evaluation.protocol import Case, score_case
 from usassist.core.geometry.cv import cv2
 
@@ -106,3 +106,23 @@ def test_colour_frames_no_frames_and_wrong_frames() -> None:
     assert draw_case(Case("a", mask, mask))
     with pytest.raises(UsassistError, match=r"60 x 81.*60 x 80"):
         draw_case(Case("a", mask, mask, image=np.zeros((60, 81), dtype=np.uint8)))
+
+
+def test_outlines_are_kept_without_the_frame() -> None:
+    gallery = Gallery()
+    one = case(0, width=30)
+    gallery.offer(one, score_case(one))
+    (shown,) = gallery.shown()
+    assert shown.outlines.shape == SHAPE
+    assert sorted(shown.outlines.truth.strip("MZ").split("L")) == ["10 10", "10 20", "50 10", "50 20"]
+    assert sorted(shown.outlines.pred.strip("MZ").split("L")) == ["10 10", "10 20", "40 10", "40 20"]
+    nothing = outlines_of(Case("a", np.ones(SHAPE, dtype=np.bool_), np.zeros(SHAPE, dtype=np.bool_)))
+    assert (nothing.pred, nothing.truth[0]) == ("", "M")
+
+
+def test_outlines_have_few_points() -> None:
+    rows, cols = np.indices((600, 800))
+    disc = (rows - 300) ** 2 + (cols - 400) ** 2 < 200**2
+    path = outlines_of(Case("a", disc, disc)).truth
+    assert path.count("L") < 40
+    assert path.count("M") == path.count("Z") == 1

@@ -42,6 +42,7 @@ def evaluated(count: int = 30) -> Evaluation:
                 class_name="benign" if index % 5 else "normal",
                 spacing_mm=(0.1, 0.2) if index % 2 else None,
                 score=0.5,
+                strangeness=0.1 * index if index % 2 else None,
                 presence=0.9 if index % 5 else 0.2,
                 quality=0.8,
                 seconds=0.05,
@@ -95,14 +96,14 @@ def test_per_image_csv_keeps_the_contract() -> None:
     text = per_image_table(evaluation)
     assert text.splitlines()[0] == (
         "input,frame,class,dice,iou,hd95_px,assd_px,nsd_2px,hd95_mm,score,presence,quality,seconds,empty_truth,empty_pred"
-        ",assd_mm,nsd_1mm"
+        ",assd_mm,nsd_1mm,strangeness"
     )
     rows = list(csv.DictReader(io.StringIO(text)))
     assert tuple(rows[0]) == COLUMNS
     assert [row["input"] for row in rows] == [score.input for score in evaluation.scores]
     for row, score in zip(rows, evaluation.scores, strict=True):
         assert float(row["dice"]) == pytest.approx(score.dice, abs=1e-6)
-        for name in ("hd95_mm", "assd_mm", "nsd_1mm"):
+        for name in ("hd95_mm", "assd_mm", "nsd_1mm", "strangeness"):
             value = getattr(score, name)
             assert row[name] == ("" if value is None else f"{value:.6f}")
         assert row["empty_truth"] == str(int(score.empty_truth))
@@ -217,6 +218,9 @@ def test_the_page_of_masks_has_its_curves_and_intervals_first() -> None:
     for title in ("Dice, images with a lesion", "Share of them that reach a Dice", "Dice by class, all images"):
         assert title in text
     assert text.index("images without a lesion left empty") < text.index("What went wrong") < text.index("Curves")
+    assert "Is the object there as often as presence says?" in text
+    assert "Dice that quality predicts, and that was reached" in text
+    assert "(rank correlation, Spearman)" in text
     low, high = evaluated().summary.lesion_found_ci95 or (0.0, 0.0)
     assert f"{100 * low:.1f} % to {100 * high:.1f} %" in text
 
@@ -226,6 +230,24 @@ def test_report_json_has_intervals_of_the_shares() -> None:
     assert document["empty_correct_ci95"][0] < document["empty_correct"] <= document["empty_correct_ci95"][1]
     assert document["lesion_found_ci95"][0] < document["lesion_found"] <= document["lesion_found_ci95"][1]
     assert report.report_document(evaluate_masks([Case("a", EMPTY, EMPTY)]), FACTS)["lesion_found_ci95"] is None
+
+
+def test_report_json_says_whether_it_knows_when_it_is_wrong() -> None:
+    found = report.report_document(evaluated(), FACTS)["calibration"]
+    assert found["presence_auc"] == 1.0
+    assert found["presence_auc_ci95"] == [1.0, 1.0]
+    assert found["quality_spearman"] == 0.0, "the same quality everywhere puts nothing in order"
+    assert found["quality_spearman_ci95"] is None
+
+
+def test_report_json_has_the_worst_outlines_and_no_picture() -> None:
+    evaluation = evaluated()
+    worst = report.report_document(evaluation, FACTS)["worst"]
+    assert [case["input"] for case in worst] == [s.score.input for s in evaluation.shown if s.rank == "worst"]
+    missed = next(case for case in worst if not case["pred"])
+    assert (missed["rows"], missed["columns"], missed["dice"]) == (60, 80, 0.0)
+    assert sorted(missed["truth"].strip("MZ").split("L")) == ["20 20", "20 40", "40 20", "40 40"]
+    assert "data:" not in json.dumps(worst)
 
 
 @pytest.mark.parametrize("truth", [True, False])

@@ -49,6 +49,9 @@ def test_p_n9_the_summary_counts_every_image_also_where_a_mask_is_empty() -> Non
     assert [(part.name, part.n) for part in summary.by_class] == [("benign", 2), ("malignant", 1), ("normal", 1)]
     assert summary.confidence.presence_auc == 1.0
     assert summary.confidence.quality_error == pytest.approx((0.1 + 0.2 + 0.3) / 3)
+    assert summary.confidence.presence_auc_ci95 == (1.0, 1.0)
+    assert summary.confidence.quality_spearman == pytest.approx(1.0)
+    assert summary.confidence.quality_spearman_ci95 == pytest.approx((1.0, 1.0))
 
 
 @settings(max_examples=25)
@@ -105,6 +108,7 @@ def test_what_is_not_known_stays_unknown() -> None:
     assert (summary.lesion_found, summary.empty_correct) == (None, 1.0)
     assert (summary.dice_lesion.n, summary.dice_lesion.mean, summary.seconds_median) == (0, None, None)
     assert summary.confidence.presence_auc is None
+    assert summary.confidence.quality_spearman is None
     assert evaluate_masks([Case("a.png", square(1), EMPTY)]).summary.empty_correct is None
 
 

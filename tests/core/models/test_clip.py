@@ -45,6 +45,16 @@ def test_taps_are_a_pyramid(small_model) -> None:
     assert features.prefix == ()
 
 
+@pytest.mark.parametrize("name", ["usassist-lite0", "usassist-lite0-pooled", "usassist-unet", "usassist-resnet18"])
+def test_our_own_towers_say_their_sizes_without_an_image(name, monkeypatch) -> None:
+    """Loading a model then costs no answer; what they say is what an image would have shown."""
+    image = ClipEncoder.image
+    monkeypatch.setattr(ClipEncoder, "image", lambda *_: pytest.fail("an image was encoded"))
+    encoder = build_encoder(EncoderConfig(name, (1, 3), (320,)), NO_ADAPTER, folder=None, image_size=64)
+    monkeypatch.setattr(ClipEncoder, "image", image)
+    assert (encoder.tap_channels, encoder.width) == encoder._probed_sizes(64)
+
+
 def test_one_image_expands_to_many_prompts(tmp_path) -> None:
     _write(tmp_path, vision=VIT)
     features = _encoder(tmp_path).image(torch.randn(1, 3, 32, 32)).expand(3)

@@ -15,8 +15,8 @@ from usassist.core.cli.main import main
 from usassist.core.models.adapt import select_trainable
 from usassist.core.models.adding import add
 from usassist.core.models.build import build_model
-from usassist.core.models.config import AdapterConfig, HeadConfig, ModelConfig, PreprocessConfig
-from usassist.core.models.inventory import count_parameters, facts_of, kind_of
+from usassist.core.models.config import WEIGHTS_FILE, AdapterConfig, HeadConfig, ModelConfig, PreprocessConfig
+from usassist.core.models.inventory import count_by_part, count_parameters, facts_of, kind_of
 from usassist.core.models.weights import find_model, save_model
 
 
@@ -133,3 +133,11 @@ def test_facts_import_no_torch() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"
+
+
+def test_parameters_by_part_add_up_to_all(tmp_path) -> None:
+    info = find_model("usassist-us")
+    parts = count_by_part(info.folder / WEIGHTS_FILE)
+    assert list(parts) == ["image tower with its adapters", "text tower", "head"]
+    assert sum(parts.values()) == facts_of(info)["parameters"]
+    assert count_by_part(tmp_path / "none") == {}

@@ -20,6 +20,7 @@ from usassist.core.models.weights import (
     find_model,
     list_models,
     load_model,
+    read_config,
     read_tensors,
     save_model,
 )
@@ -82,6 +83,14 @@ def test_a_damaged_model_is_listed_with_its_problem(run, usassist_home) -> None:
 def test_an_unknown_model_names_the_known_ones() -> None:
     with pytest.raises(ModelError, match="no model 'nothing'"):
         find_model("nothing")
+
+
+def test_a_description_is_read_without_the_weights(run, monkeypatch) -> None:
+    config = find_model(str(run)).config
+    monkeypatch.setattr("usassist.core.models.weights.describe", lambda *_: pytest.fail("the weights were read"))
+    assert read_config(str(run)) == config
+    with pytest.raises(ModelError, match="There is no model 'nowhere'"):
+        read_config("nowhere")
 
 
 def test_listing_imports_no_torch() -> None:

@@ -29,6 +29,7 @@ from usassist.core.evaluation.axes import (
 COLOURS = 8
 """The page's style has the classes k0 to k7."""
 
+_DIAGONAL = f'<line class="guide" x1="{LEFT}" y1="{FLOOR}" x2="{LEFT + INNER_WIDTH}" y2="{TOP}"/>'
 _ROW = 30
 _NAMES = 150
 """Room for names at the left of figures that have one line for each thing."""
@@ -36,7 +37,10 @@ _NAMES = 150
 
 @dataclass(frozen=True)
 class Curve:
-    """A named line through points in order; `low` and `high` are a band around it; `dots` marks each point."""
+    """A named line through points in order; `low` and `high` are a band around it; `dots` marks each point.
+
+    `labels` are written beside the marks, one for each or none.
+    """
 
     name: str
     x: Sequence[float]
@@ -44,6 +48,7 @@ class Curve:
     low: Sequence[float] | None = None
     high: Sequence[float] | None = None
     dots: bool = False
+    labels: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -93,11 +98,17 @@ def cumulative(values: Sequence[float], *, caption: str, axis: str) -> Markup:
 
 def lines(curves: Sequence[Curve], *, x: Axis, y: Axis, label: str, diagonal: bool = False) -> Markup:
     """Return curves with their bands; `diagonal` adds the line from corner to corner."""
-    parts = []
-    if diagonal:
-        parts.append(f'<line class="guide" x1="{LEFT}" y1="{FLOOR}" x2="{LEFT + INNER_WIDTH}" y2="{TOP}"/>')
+    parts = [_DIAGONAL] if diagonal else []
     for number, curve in enumerate(curves):
         parts += _curve(curve, number, x, y)
+    return frame(x, y, parts, label=label)
+
+
+def scatter(sets: Sequence[Curve], *, x: Axis, y: Axis, label: str, diagonal: bool = False) -> Markup:
+    """Return the points of each set without lines between them; `diagonal` adds the line from corner to corner."""
+    parts = [_DIAGONAL] if diagonal else []
+    for number, points in enumerate(sets):
+        parts += _dots(points, f"k{number % COLOURS}", x, y)
     return frame(x, y, parts, label=label)
 
 
@@ -111,13 +122,23 @@ def _curve(curve: Curve, number: int, x: Axis, y: Axis) -> list[str]:
         parts.append(f'<polygon class="band {colour}" points="{path}"/>')
     path = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
     parts.append(f'<polyline class="curve {colour}" points="{path}"><title>{escape(curve.name)}</title></polyline>')
-    if curve.dots:
-        parts += [
-            f'<circle class="dot {colour}" cx="{a:.1f}" cy="{b:.1f}" r="3.5"><title>{escape(curve.name)} '
-            f"{value_x:g}: {value_y:.3f}</title></circle>"
-            for (a, b), value_x, value_y in zip(places, curve.x, curve.y, strict=True)
-        ]
-    return parts
+    return parts + _dots(curve, colour, x, y) if curve.dots else parts
+
+
+def _dots(points: Curve, colour: str, x: Axis, y: Axis) -> list[str]:
+    places = [(at_x(x, a), at_y(y, b)) for a, b in zip(points.x, points.y, strict=True)]
+    marks = [
+        f'<circle class="dot {colour}" cx="{across:.1f}" cy="{down:.1f}" r="3.5">'
+        f"<title>{escape(points.name)} {a:g}: {b:.3f}</title></circle>"
+        for (across, down), a, b in zip(places, points.x, points.y, strict=True)
+    ]
+    # Beside the mark, on the side that has room, and never on the axis below.
+    words = [
+        f'<text class="tick" x="{across + (7 if across < WIDTH / 2 else -7):.1f}" y="{min(down + 4, FLOOR - 5):.1f}" '
+        f'text-anchor="{"start" if across < WIDTH / 2 else "end"}">{escape(label)}</text>'
+        for (across, down), label in zip(places, points.labels, strict=False)
+    ]
+    return marks + words
 
 
 def boxes(groups: Sequence[tuple[str, Sequence[float]]], *, caption: str) -> Markup:

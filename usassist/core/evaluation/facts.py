@@ -13,6 +13,7 @@ from usassist.core.metrics.retrieval import Retrieval
 class ReportFacts:
     """What was run on what; None where it does not apply, for instance an engine without weights.
 
+    `marks` says what became of burned-in calipers and texts in what the engine saw: keep, remove or add.
     `compute_precision` is what large products were computed in: fp32, bf16 or int8.
     `data` names the data and `split` the part of it. `data_fingerprint` replaces the one over the truth masks where the
     data has one of its own. `classes` says who named the classes and what was said of each image, `classification` how
@@ -25,6 +26,7 @@ class ReportFacts:
     engine: str | None = None
     weights_hash: str | None = None
     prompt: str | None = None
+    marks: str | None = None
     device: str | None = None
     compute_precision: str | None = None
     data: str | None = None

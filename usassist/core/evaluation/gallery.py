@@ -13,6 +13,7 @@ from usassist.core.evaluation.bootstrap import SEED
 from usassist.core.evaluation.protocol import Case, ImageScore, Picture
 from usassist.core.geometry.cv import cv2
 from usassist.core.geometry.raster import contours_of
+from usassist.core.geometry.simplify import simplify
 from usassist.core.metrics.overlap import Pixels, as_mask
 
 Rank = Literal["worst", "median", "best"]
@@ -21,16 +22,33 @@ TRUTH_RGB, PRED_RGB = (86, 180, 233), (230, 159, 0)
 
 _SIDE = 320
 _RESERVOIR = 128
-_FAILED_DICE = 0.5
+FAILED_DICE = 0.5
+"""Below it a case went wrong by itself, however the others did."""
+
+_COARSE = 1 / 250
+"""How far an outline that is kept as a path may leave the mask's own, of the frame's longer side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlines:
+    """The outlines of truth and prediction as SVG paths in pixels of a frame of `shape` (rows, columns); "": none."""
+
+    shape: tuple[int, int]
+    truth: str
+    pred: str
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A case as the report shows it: its line of the protocol and a JPEG of the frame with both outlines."""
+    """A case as the report shows it: its line of the protocol and a JPEG of the frame with both outlines.
+
+    `outlines` are the same lines without the frame.
+    """
 
     rank: Rank
     score: ImageScore
     jpeg: bytes
+    outlines: Outlines
 
     @property
     def data_uri(self) -> str:
@@ -38,7 +56,7 @@ class Shown:
         return "data:image/jpeg;base64," + base64.b64encode(self.jpeg).decode("ascii")
 
 
-Kept = tuple[float, int, ImageScore, bytes]
+Kept = tuple[float, int, ImageScore, tuple[bytes, Outlines]]
 
 
 @dataclass
@@ -62,7 +80,7 @@ class Gallery:
     def offer(self, case: Case, score: ImageScore) -> None:
         """Look at a case; its image is read and drawn only if it is kept."""
         self._seen += 1
-        jpeg: bytes | None = None
+        drawn: tuple[bytes, Outlines] | None = None
         # Among equal Dice the larger distance is the worse; the number keeps the order and the heaps comparable.
         size = score.dice - 1e-9 * min(score.hd95_px, 1e6)
         slot = self._slot()
@@ -71,10 +89,10 @@ class Gallery:
             (self._best, size, 0 if score.empty_truth else self.best_count),
         ):
             if count and (len(heap) < count or key > heap[0][0]):
-                jpeg = jpeg or draw_case(case)
-                (heapq.heappush if len(heap) < count else heapq.heapreplace)(heap, (key, -self._seen, score, jpeg))
+                drawn = drawn or (draw_case(case), outlines_of(case))
+                (heapq.heappush if len(heap) < count else heapq.heapreplace)(heap, (key, -self._seen, score, drawn))
         if slot is not None and not (score.empty_truth and score.empty_pred):
-            kept = (size, -self._seen, score, jpeg or draw_case(case))
+            kept = (size, -self._seen, score, drawn or (draw_case(case), outlines_of(case)))
             self._sample[slot : slot + 1] = [kept]
 
     def shown(self) -> tuple[Shown, ...]:
@@ -91,7 +109,7 @@ class Gallery:
             ("median", near[: self.median_count]),
             ("best", best),
         )
-        return tuple(Shown(rank, kept[2], kept[3]) for rank, part in groups for kept in part)
+        return tuple(Shown(rank, kept[2], *kept[3]) for rank, part in groups for kept in part)
 
     def _slot(self) -> int | None:
         """Return where in the sample this case goes, None where it does not (Vitter's algorithm R)."""
@@ -103,7 +121,7 @@ class Gallery:
 
 def _failed(kept: Kept) -> bool:
     """Return whether a case went wrong by itself, however the others did: less than half of the two areas is shared."""
-    return kept[2].dice < _FAILED_DICE
+    return kept[2].dice < FAILED_DICE
 
 
 def draw_case(case: Case) -> bytes:
@@ -125,6 +143,17 @@ def draw_case(case: Case) -> bytes:
     _outline(canvas, case.truth, TRUTH_RGB, width=2)
     _outline(canvas, case.pred, PRED_RGB, width=1)
     return encode(canvas)
+
+
+def outlines_of(case: Case) -> Outlines:
+    """Return both outlines of a case, with fewer points than the masks' own."""
+    return Outlines(case.truth.shape, _path(case.truth), _path(case.pred))
+
+
+def _path(pixels: Pixels) -> str:
+    mask = as_mask(pixels)
+    rings = [simplify(ring, _COARSE * max(mask.shape)).points + 0.5 for ring in contours_of(mask)]
+    return "".join("M" + "L".join(f"{x:.0f} {y:.0f}" for x, y in ring) + "Z" for ring in rings)
 
 
 def shrink(picture: Picture) -> Picture:

@@ -1,4 +1,4 @@
-"""How the reports for people become one self-contained page."""
+"""How the reports for people become one self-contained page, and a model card its text."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,10 +19,13 @@ class Figure:
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
-    """Return a page from a template of this room; every text in it is escaped, an unknown name is an error."""
+    """Return a page from a template of this room; an unknown name is an error.
+
+    Every text in it is escaped, unless it is Markdown.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
+        autoescape=jinja2.select_autoescape((), disabled_extensions=("md.j2",), default=True),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

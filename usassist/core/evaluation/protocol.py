@@ -22,9 +22,10 @@ class Case:
     """A prediction and its truth, both of the frame's size; `class_name` is "" where nobody named one.
 
     `spacing_mm` is (row, col) mm per pixel. `score`, `presence` and `quality` are 0 to 1 as the engine gave them,
-    `seconds` what it took. `probability` is HxW float32, 0 to 1. `image` is a picture or a function that reads one,
-    called only for the cases that the report shows. `group` names what was drawn together (a patient, a cine): cases of
-    one group are resampled together; it is the input where nothing else is known.
+    `seconds` what it took. `strangeness` is how unlike the model's training the image is, above 1 very. `probability`
+    is HxW float32, 0 to 1. `image` is a picture or a function that reads one, called only for the cases that the
+    report shows. `group` names what was drawn together (a patient, a cine): cases of one group are resampled
+    together; it is the input where nothing else is known.
     """
 
     input: str
@@ -40,6 +41,7 @@ class Case:
     probability: npt.NDArray[np.float32] | None = None
     image: Picture | Callable[[], Picture | None] | None = None
     group: str | None = None
+    strangeness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class ImageScore:
     seconds: float | None
     empty_truth: bool
     empty_pred: bool
+    strangeness: float | None = None
 
     @property
     def is_degenerate(self) -> bool:
@@ -104,6 +107,7 @@ def score_case(case: Case) -> ImageScore:
         seconds=case.seconds,
         empty_truth=_is_empty(case.truth),
         empty_pred=_is_empty(case.pred),
+        strangeness=case.strangeness,
     )
 
 

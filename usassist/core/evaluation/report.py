@@ -20,6 +20,7 @@ from usassist.core.evaluation.class_report import (
 )
 from usassist.core.evaluation.classification import ClassFacts, ClassScores
 from usassist.core.evaluation.facts import ReportFacts
+from usassist.core.evaluation.gallery import Shown
 from usassist.core.evaluation.protocol import ImageScore
 from usassist.core.evaluation.report_page import report_page
 from usassist.core.evaluation.run import Evaluation
@@ -46,6 +47,7 @@ COLUMNS = (
     "empty_pred",
     "assd_mm",
     "nsd_1mm",
+    "strangeness",
 )
 
 
@@ -115,13 +117,18 @@ def report_document(evaluation: Evaluation, facts: ReportFacts) -> dict[str, Any
             "quality_error": confidence.quality_error,
             "score_rank": confidence.score_rank,
             "pixel_ece": None if evaluation.pixels is None else evaluation.pixels.ece,
+            "presence_auc_ci95": _interval(confidence.presence_auc_ci95),
+            "quality_spearman": confidence.quality_spearman,
+            "quality_spearman_ci95": _interval(confidence.quality_spearman_ci95),
         },
         "data": facts.data,
         "split": facts.split,
         "device": facts.device,
         "compute_precision": facts.compute_precision,
+        "marks": facts.marks,
         "usassist": usassist.__version__,
         "failed": [{"input": name, "reason": reason} for name, reason in facts.failed],
+        "worst": [_worst(shown) for shown in evaluation.shown if shown.rank == "worst"],
     }
 
 
@@ -141,6 +148,20 @@ def per_image_table(evaluation: Evaluation, classes: ClassFacts | None = None) -
     for image, line in lines:
         writer.writerow((*line, *(class_cells(judged.get(image), classes) if classes else ())))
     return out.getvalue()
+
+
+def _worst(shown: Shown) -> dict[str, Any]:
+    """Return a worst case without its picture: both outlines as SVG paths in pixels of its `rows` x `columns`."""
+    score, outlines = shown.score, shown.outlines
+    return {
+        "input": score.input,
+        "frame": score.frame,
+        "dice": score.dice,
+        "rows": outlines.shape[0],
+        "columns": outlines.shape[1],
+        "truth": outlines.truth,
+        "pred": outlines.pred,
+    }
 
 
 def _interval(ci95: tuple[float, float] | None) -> list[float] | None:
@@ -166,7 +187,8 @@ def _line(score: ImageScore) -> tuple[str, ...]:
     engine = (score.score, score.presence, score.quality, score.seconds)
     empty = (str(int(score.empty_truth)), str(int(score.empty_pred)))
     named = (score.input, str(score.frame), score.class_name)
-    return (*named, *map(_cell, (*measured, *engine)), *empty, *map(_cell, (score.assd_mm, score.nsd_1mm)))
+    later = (score.assd_mm, score.nsd_1mm, score.strangeness)
+    return (*named, *map(_cell, (*measured, *engine)), *empty, *map(_cell, later))
 
 
 def _cell(value: float | None) -> str:

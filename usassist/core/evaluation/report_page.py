@@ -8,12 +8,13 @@ from usassist.core.evaluation.axes import linear, shares
 from usassist.core.evaluation.charts import Curve, boxes, cumulative, histogram, lines
 from usassist.core.evaluation.class_report import left_out_sentence, predicted, retrieval_sides
 from usassist.core.evaluation.classification import ClassFacts
+from usassist.core.evaluation.confidence_figures import presence_figure, quality_figure, reliability_figure
 from usassist.core.evaluation.curves import Epoch
 from usassist.core.evaluation.facts import ReportFacts
 from usassist.core.evaluation.page import Figure, number, percent, render
+from usassist.core.evaluation.protocol import ImageScore
 from usassist.core.evaluation.run import Evaluation
 from usassist.core.evaluation.summary import Spread, Summary
-from usassist.core.metrics.calibration import Reliability
 from usassist.core.metrics.classification import roc_curve
 
 _MOST_ROWS = 500
@@ -151,10 +152,10 @@ def _figures(evaluation: Evaluation, facts: ReportFacts) -> list[Figure]:
     if facts.classes is not None:
         found += _roc(facts.classes)
     if facts.classification is not None and facts.classification.reliability is not None:
-        found.append(_reliability("Is a class right as often as it is sure?", facts.classification.reliability))
+        found.append(reliability_figure("Is a class right as often as it is sure?", facts.classification.reliability))
     if evaluation.pixels is not None:
-        found.append(_reliability("Is a pixel inside as often as its probability says?", evaluation.pixels))
-    return found + _training(facts.epochs)
+        found.append(reliability_figure("Is a pixel inside as often as its probability says?", evaluation.pixels))
+    return found + _confidence_figures(evaluation.scores) + _training(facts.epochs)
 
 
 def _roc(facts: ClassFacts) -> list[Figure]:
@@ -174,12 +175,14 @@ def _roc(facts: ClassFacts) -> list[Figure]:
     return [Figure(title, lines(curves, x=x, y=y, label=title, diagonal=True), tuple(curve.name for curve in curves))]
 
 
-def _reliability(title: str, counted: Reliability) -> Figure:
-    filled = counted.count > 0
-    x, y = ((part[filled] / counted.count[filled]).tolist() for part in (counted.confidence, counted.hits))
-    axes = shares("probability said"), shares("how often it was so")
-    chart = lines([Curve(title, x, y, dots=True)], x=axes[0], y=axes[1], label=title, diagonal=True)
-    return Figure(f"{title} (ECE {counted.ece:.3f})", chart)
+def _confidence_figures(scores: Sequence[ImageScore]) -> list[Figure]:
+    said = [(score.presence, not score.empty_truth) for score in scores if score.presence is not None]
+    judged = [(s.quality, s.dice) for s in scores if s.quality is not None and not s.empty_truth]
+    found = (
+        presence_figure([presence for presence, _ in said], [there for _, there in said]),
+        quality_figure([("images with a lesion", [quality for quality, _ in judged], [dice for _, dice in judged])]),
+    )
+    return [figure for figure in found if figure is not None]
 
 
 def _training(epochs: Sequence[Epoch]) -> list[Figure]:

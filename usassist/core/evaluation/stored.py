@@ -99,7 +99,7 @@ class StoredReport:
 def read_report(folder: Path) -> StoredReport:
     """Read what `usassist evaluate` wrote into a folder. Raises UsassistError where it holds no such report."""
     try:
-        return as_stored(json.loads(_text(folder / "report.json")), _text(folder / "per_image.csv"), folder=folder)
+        return as_stored(json.loads(text_of(folder / "report.json")), text_of(folder / "per_image.csv"), folder=folder)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, csv.Error) as error:
         raise UsassistError(
             f"{folder} holds no report that can be read ({type(error).__name__}: {error}); evaluate again."
@@ -149,7 +149,8 @@ def pooled(parts: Sequence[StoredReport]) -> StoredReport:
     )
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return the text of a report's file. Raises UsassistError where it cannot be read or is too large to be one."""
     try:
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)

@@ -7,6 +7,7 @@ import numpy as np
 
 from usassist.core.evaluation.bootstrap import mean_ci95
 from usassist.core.evaluation.protocol import ImageScore
+from usassist.core.evaluation.rank_intervals import auc_ci95, spearman_ci95
 from usassist.core.evaluation.wilson import wilson_ci95
 from usassist.core.metrics.calibration import ece
 from usassist.core.metrics.overlap import LESION_FOUND_IOU
@@ -42,14 +43,17 @@ class Confidence:
     """Whether an engine knows when it is wrong; each None where the engine gave no such number or it cannot be judged.
 
     `presence_auc` and `presence_ece` compare presence with "the truth is not empty"; `quality_error` is the mean
-    distance of quality from the Dice reached on images with a lesion, `score_rank` the rank correlation of score and
-    Dice.
+    distance of quality from the Dice reached on images with a lesion and `quality_spearman` their rank correlation, -1
+    to 1; `score_rank` is that of score and Dice over all images. Intervals are bootstrap, by group.
     """
 
     presence_auc: float | None
     presence_ece: float | None
     quality_error: float | None
     score_rank: float | None
+    presence_auc_ci95: tuple[float, float] | None = None
+    quality_spearman: float | None = None
+    quality_spearman_ci95: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +149,18 @@ def _by_class(scores: Sequence[ImageScore]) -> tuple[ClassSummary, ...]:
 
 
 def _confidence(scores: Sequence[ImageScore]) -> Confidence:
-    present = [(score.presence, not score.empty_truth) for score in scores if score.presence is not None]
-    judged = [(score.quality, score.dice) for score in scores if score.quality is not None and not score.empty_truth]
+    said = [score for score in scores if score.presence is not None]
+    judged = [score for score in scores if score.quality is not None and not score.empty_truth]
     ranked = [(score.score, score.dice) for score in scores if score.score is not None]
-    presence, truth = [p for p, _ in present], [t for _, t in present]
+    presence, truth = [s.presence for s in said if s.presence is not None], [not s.empty_truth for s in said]
+    quality, reached = [s.quality for s in judged if s.quality is not None], [s.dice for s in judged]
+    both, several = len(set(truth)) == 2, len(judged) > 2
     return Confidence(
-        presence_auc=auc(presence, truth) if len(set(truth)) == 2 else None,
-        presence_ece=ece(presence, truth) if present else None,
-        quality_error=float(np.mean([abs(quality - reached) for quality, reached in judged])) if judged else None,
+        presence_auc=auc(presence, truth) if both else None,
+        presence_ece=ece(presence, truth) if said else None,
+        quality_error=float(np.mean(np.abs(np.subtract(quality, reached)))) if judged else None,
         score_rank=spearman([s for s, _ in ranked], [d for _, d in ranked]) if len(ranked) > 2 else None,
+        presence_auc_ci95=auc_ci95(presence, truth, [s.group for s in said]) if both else None,
+        quality_spearman=spearman(quality, reached) if several else None,
+        quality_spearman_ci95=spearman_ci95(quality, reached, [s.group for s in judged]) if several else None,
     )

@@ -14,8 +14,9 @@ from usassist.core import paths
 from usassist.core.errors import ModelError
 from usassist.core.models import clip_settings
 from usassist.core.models.config import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, ModelConfig
+from usassist.core.models.familiarity import FAMILIARITY_FILE, load_familiarity
 from usassist.core.models.weights import ModelInfo, describe, find_model, list_models
-from usassist.core.project.atomic import explain, make_folder, sync_folder
+from usassist.core.project.atomic import explain, make_folder, sync_folder, write_bytes
 
 SUMS_FILE = "SHA256SUMS"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -53,7 +54,8 @@ def add_model(run: Path, *, name: str | None = None) -> ModelInfo:
         raise ModelError(f"{run} holds no {WEIGHTS_FILE}; has its training finished an epoch?")
     with drafting(name or config.name) as draft:
         own = clip_settings.own_files(config.encoder.open_clip, run)
-        for file in (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, *(path.name for path in own)):
+        figures = sorted(path.name for path in run.glob("card-*.svg"))  # those that the card shows
+        for file in (CONFIG_FILE, WEIGHTS_FILE, FAMILIARITY_FILE, CARD_FILE, *figures, *(path.name for path in own)):
             if (run / file).is_file():
                 copy_file(run / file, draft / file)
     return describe(paths.user_models() / (name or config.name), "user")
@@ -106,7 +108,10 @@ def _check_loads(folder: Path) -> None:
     from usassist.core.models.build import build_model
     from usassist.core.models.weights import fill
 
-    fill(build_model(ModelConfig.read(folder), folder=folder), folder / WEIGHTS_FILE)
+    model = build_model(ModelConfig.read(folder), folder=folder)
+    fill(model, folder / WEIGHTS_FILE)
+    taps = model.encoder.tap_channels
+    load_familiarity(folder, weights_hash=file_hash(folder / WEIGHTS_FILE), tap_channels=taps)
 
 
 def file_hash(path: Path) -> str:
@@ -118,6 +123,14 @@ def file_hash(path: Path) -> str:
 def _record_sums(folder: Path) -> None:
     lines = [f"{file_hash(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
     write_file(folder / SUMS_FILE, "".join(lines).encode())
+
+
+def record_file(folder: Path, file: str) -> None:
+    """Record the hash of a file that came later, where hashes of a model's files are recorded. Raises ModelError."""
+    if (folder / SUMS_FILE).is_file():
+        sums = _read_sums(folder) | {file: file_hash(folder / file)}
+        lines = [f"{sums[name]}  {name}\n" for name in sorted(sums)]
+        write_bytes(folder / SUMS_FILE, "".join(lines).encode(), error=ModelError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 from usassist.core.errors import ModelError
 from usassist.core.models import clip_settings
 from usassist.core.models.config import WEIGHTS_FILE, ModelConfig
+from usassist.core.models.familiarity import FAMILIARITY_FILE
 from usassist.core.models.weights import MOST_HEADER, ModelInfo, find_model, list_models
 
 Shapes = dict[str, list[int]]
@@ -59,6 +60,7 @@ def _facts_of_config(config: ModelConfig, folder: Path) -> dict[str, Any]:
         "image_size": config.preprocess.size,
         "context_length": said.get("context_length") or text.get("context_length"),
         **_counts(config, folder),
+        "warns_of_unlike_images": (folder / FAMILIARITY_FILE).is_file(),
         "uses": _uses(config),
     }
 
@@ -135,6 +137,17 @@ def count_parameters(weights: Path) -> int | None:
     """Return how many parameters a safetensors file holds, statistics left out; None where it cannot be told."""
     shapes = _shapes(weights)
     return None if shapes is None else _count(shapes)
+
+
+def count_by_part(weights: Path) -> dict[str, int]:
+    """Return how many parameters of a model's own file are in each part of it; empty where it cannot be told."""
+    counted = {"image tower with its adapters": 0, "text tower": 0, "head": 0}
+    for name, shape in (_shapes(weights) or {}).items():
+        if is_parameter(name):
+            is_visual, is_tower = name.startswith(f"{_TOWERS}visual."), name.startswith(_TOWERS)
+            part = "image tower with its adapters" if is_visual else "text tower" if is_tower else "head"
+            counted[part] += math.prod(shape)
+    return {part: count for part, count in counted.items() if count}
 
 
 def is_parameter(name: str) -> bool:

@@ -1,0 +1,107 @@
+"""What a card reads, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.core.evaluation.cards import HASH, report, write
+from usassist.core.errors import UsassistError
+from usassist.core.evaluation.card_sources import read_benchmark, read_card_report, read_terms
+
+
+def test_a_report_comes_back_with_its_intervals(tmp_path: Path) -> None:
+    found = report(tmp_path)
+    document = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert (found.name, found.prompt, found.weights_hash, found.n, found.n_empty_truth) == (
+        "busi test",
+        None,
+        HASH,
+        30,
+        6,
+    )
+    assert found.spreads["dice_lesion"].mean == document["dice_lesion"]["mean"]
+    assert found.spreads["hd95_px"].ci95 == tuple(document["hd95_px"]["ci95"])
+    assert "hd95_mm" not in found.spreads
+    assert found.estimates["empty_correct"].ci95 == tuple(document["empty_correct_ci95"])
+    assert found.estimates["quality_spearman"].value == document["calibration"]["quality_spearman"]
+    assert found.estimates["quality_spearman"].ci95 == tuple(document["calibration"]["quality_spearman_ci95"])
+    assert [(name, spread.n) for name, spread in found.by_class] == [("benign", 24), ("normal", 6)]
+    assert len(found.lines) == 30
+    assert {line.input for line in found.lines} >= {name for name, _ in found.worst}
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        (None, "what is there"),
+        ("a breast lesion", "what is there"),
+        ("BENIGN TUMOURS", "what is there"),
+        ("fetal head", "something else"),
+    ],
+)
+def test_a_prompt_is_right_where_it_names_what_is_shown(tmp_path: Path, text: str | None, asked: str) -> None:
+    assert report(tmp_path, prompt=text).asked(read_terms()) == asked
+
+
+def test_of_other_peoples_data_nobody_knows(tmp_path: Path) -> None:
+    assert report(tmp_path, data="clinic", prompt="breast lesion").asked(read_terms()) == "not known"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("n", "many"), ("calibration", None), ("dice", {"mean": 0.5}), ("worst", [{"input": "a"}])]
+)
+def test_a_damaged_report_is_refused(tmp_path: Path, field: str, value: object) -> None:
+    write(tmp_path)
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {field: value}), encoding="utf-8")
+    with pytest.raises(UsassistError, match="evaluate --data` again"):
+        read_card_report(tmp_path)
+
+
+def test_an_outline_that_is_none_never_reaches_a_figure(tmp_path: Path) -> None:
+    write(tmp_path)
+    path = tmp_path / "report.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["worst"][0]["pred"] = '"/><script>1</script>'
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(UsassistError, match="an outline that is none"):
+        read_card_report(tmp_path)
+
+
+def test_a_report_of_an_earlier_version_lacks_what_it_did_not_say(tmp_path: Path) -> None:
+    write(tmp_path)
+    path = tmp_path / "report.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    del document["worst"], document["calibration"]["quality_spearman"], document["calibration"]["presence_auc_ci95"]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    found = read_card_report(tmp_path)
+    assert not found.worst
+    assert "quality_spearman" not in found.estimates
+    assert found.estimates["presence_auc"].ci95 is None
+
+
+def test_benchmarks(tmp_path: Path) -> None:
+    path = tmp_path / "clicks.json"
+    path.write_text(json.dumps({"title": "T", "header": ["a", "b"], "rows": [["x", 0.5], ["y", 3]]}), encoding="utf-8")
+    found = read_benchmark(path)
+    assert (found.title, found.header, found.rows, found.weights_hash) == (
+        *("T", ("a", "b"), (("x", "0.50"), ("y", "3"))),
+        None,
+    )
+    for broken in ("[]", "{}", '{"title": "T", "header": ["a"], "rows": [["x", 1]]}', "{", '{"header": 1}'):
+        path.write_text(broken, encoding="utf-8")
+        with pytest.raises(UsassistError, match="no benchmark's table"):
+            read_benchmark(path)
+    with pytest.raises(UsassistError, match="cannot be read"):
+        read_benchmark(tmp_path / "none.json")
+
+
+def test_every_dataset_of_the_shipped_terms_has_a_citation() -> None:
+    known = read_terms()
+    assert {"busi", "breast", "hc18", "carotid_mini", "buscot_mini"} <= known.data.keys()
+    for terms in (*known.data.values(), *known.start.values()):
+        assert terms.title
+        assert terms.licence
+        assert terms.citation
+    assert all(terms.shows and terms.words for terms in known.data.values())

@@ -1,0 +1,217 @@
+"""A model card in Markdown: what a model is, what it learned from, what was measured, and where it fails.
+
+Made of files only, so that the same files give the same card.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import usassist
+from usassist.core.evaluation import card_tables
+from usassist.core.evaluation.card_figures import Failure, failures_figure, standalone
+from usassist.core.evaluation.card_sources import BenchmarkTable, CardLine, CardReport, KnownTerms
+from usassist.core.evaluation.confidence_figures import presence_figure, quality_figure
+from usassist.core.evaluation.gallery import FAILED_DICE
+from usassist.core.evaluation.page import render
+from usassist.core.models.config import CARD_FILE, ModelConfig
+
+PRESENCE_FILE, QUALITY_FILE, FAILURES_FILE = "card-presence.svg", "card-quality.svg", "card-failures.svg"
+FIGURE_FILES = (PRESENCE_FILE, QUALITY_FILE, FAILURES_FILE)
+_MOST_FAILURES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A training that led to the model: its folder's name, how many epochs and how many hours, validation included."""
+
+    name: str
+    epochs: int
+    hours: float
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """Everything that a card says.
+
+    `model` is `inventory.facts_of`, `parts` counts the parameters in the model's own file, of `weights_bytes` bytes, by
+    part. `runs` is empty where they are not known; `watts` is what the machine is assumed to draw, None for no
+    assumption. `notes` is Markdown by a person, put in as it is.
+    """
+
+    config: ModelConfig
+    model: Mapping[str, Any]
+    parts: Mapping[str, int]
+    weights_bytes: int
+    terms: KnownTerms
+    reports: Sequence[CardReport] = ()
+    benchmarks: Sequence[BenchmarkTable] = ()
+    runs: Sequence[Run] = ()
+    watts: float | None = None
+    notes: str = ""
+
+    @property
+    def learned_from(self) -> tuple[str, ...]:
+        """Return the names of the datasets that the model was trained on."""
+        named = self.config.provenance.get("data")
+        return tuple(str(name) for name in named) if isinstance(named, list | tuple) else ()
+
+    def role(self, report: CardReport) -> str:
+        """Return what a report's images were used for while the model was made, "" for a test split of its data."""
+        if report.data not in self.learned_from:
+            return "never trained on"
+        return {"train": "learned from", "val": "chosen on", "all": "partly learned from"}.get(report.split, "")
+
+    @property
+    def right(self) -> list[CardReport]:
+        """Return the reports on masks that asked for what the images show."""
+        return [report for report in self.reports if report.lines and report.asked(self.terms) == "what is there"]
+
+    @property
+    def judged(self) -> list[CardReport]:
+        """Return the reports by which the model is judged: the right question, on images it was not made with.
+
+        All that asked the right question where none is on a test split of its data.
+        """
+        roles = [(report, self.role(report)) for report in self.right]
+        is_tested = any(not role for _, role in roles)
+        return [report for report, role in roles if not is_tested or role in ("", "never trained on")]
+
+    @property
+    def worst(self) -> list[tuple[CardReport, CardLine]]:
+        """Return the cases of the lowest Dice: twelve, and none beyond the worst third but those below 0.5."""
+        every = [(report, line) for report in self.judged for line in report.lines]
+        ordered = sorted((pair for pair in every if pair[1].dice < 1), key=lambda pair: pair[1].dice)
+        third = (len(every) + 2) // 3
+        worst = [pair for at, pair in enumerate(ordered) if at < third or pair[1].dice < FAILED_DICE]
+        return worst[:_MOST_FAILURES]
+
+
+def card_files(facts: CardFacts) -> dict[str, str]:
+    """Return CARD.md and the figures that it shows, by the names of their files."""
+    figures = _figures(facts)
+    plain = [report for report in facts.reports if report.prompt is None]
+    text = render(
+        "card.md.j2",
+        {
+            "facts": facts,
+            "config": facts.config,
+            "said": facts.config.provenance,
+            "able": _abilities(facts.config),
+            "titles": _titles(facts),
+            "architecture": card_tables.rows_of(("", ""), _architecture(facts)),
+            "shown": _shown(facts),
+            "terms": card_tables.rows_of(("data", "what", "terms", "citation"), _terms(facts)),
+            "masks": card_tables.masks_table([(report, facts.role(report)) for report in plain]),
+            "by_class": card_tables.class_rows(plain),
+            "classes": card_tables.classes_table(facts.reports),
+            "failed": [f"{report.failed} of {report.name}" for report in facts.reports if report.failed],
+            "commands": list(dict.fromkeys(_command(facts, report) for report in facts.reports)),
+            "prompts": card_tables.prompts_table(facts.reports, facts.terms),
+            "confidence": card_tables.confidence_table([(report, facts.role(report)) for report in facts.right]),
+            "judged": [report.name for report in facts.judged],
+            "worst": card_tables.worst_table(facts.worst),
+            "figures": figures,
+            "benchmarks": [(one.title, card_tables.rows_of(one.header, one.rows)) for one in facts.benchmarks],
+            "speed": card_tables.speed_table(facts.reports),
+            "runs": card_tables.rows_of(
+                ("run", "epochs", "time, validation included"),
+                [(run.name, run.epochs, f"{run.hours:.1f} h") for run in facts.runs],
+            ),
+            "hours": sum(run.hours for run in facts.runs),
+            "version": usassist.__version__,
+        },
+    )
+    return {CARD_FILE: re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n", **figures}
+
+
+def _abilities(config: ModelConfig) -> str:
+    if config.task != "segment":
+        return "names the class of an image" if config.task == "classify" else "embeds images and texts"
+    able = ["proposes a mask without a prompt"]
+    able += ["follows a text, and answers with an empty mask where that is not there"] if config.follows_text else []
+    able += ["follows clicks, a box and a previous mask"] if config.follows_clicks else []
+    return "; ".join(able)
+
+
+def _titles(facts: CardFacts) -> str:
+    titles = [facts.terms.data[name].title if name in facts.terms.data else name for name in facts.learned_from]
+    return " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles)
+
+
+def _shown(facts: CardFacts) -> list[str]:
+    """Return what the images of the training data show, as far as that is known."""
+    known = [facts.terms.data.get(name) for name in facts.learned_from]
+    return list(dict.fromkeys(terms.shows for terms in known if terms is not None and terms.shows))
+
+
+def _architecture(facts: CardFacts) -> list[tuple[str, str]]:
+    config, calibration = facts.config, facts.config.calibration
+    encoder, adapter, head, size = config.encoder, config.adapter, config.head, config.preprocess.size
+    taps = ", ".join(map(str, encoder.taps))
+    base = f"; the towers are those of {encoder.base} ({encoder.base_hash[:12]})" if encoder.base else ""
+    words = f"; {len(encoder.vocabulary):,} tokens of text have a row of their own" if encoder.vocabulary else ""
+    parts = ", ".join(f"{name} {count:,}" for name, count in facts.parts.items())
+    rows = [
+        ("encoder", f"{encoder.open_clip}, taps {taps}{base}{words}"),
+        ("adapter", adapter.kind + (f", placement {adapter.placement}" if adapter.kind == "mona" else "")),
+        ("head", head.kind + (f", for {', '.join(config.classes)}" if config.classes else "")),
+        ("parameters", f"{sum(facts.parts.values()):,} in its file: {parts}"),
+        ("input", f"one grey frame, its largest scan region where one is declared, squashed to {size} x {size}"),
+    ]
+    if config.task == "segment":
+        thresholds = f"pixel {calibration.threshold:.3g}, presence {calibration.presence_threshold:.3g}"
+        rows += [
+            ("without a prompt", f"looks for: {config.target.replace('_', ' ')}"),
+            ("thresholds, from validation images", thresholds),
+        ]
+    return [*rows, ("weights, SHA-256", f"`{facts.model['weights_hash']}`")]
+
+
+def _terms(facts: CardFacts) -> list[tuple[str, str, str, str]]:
+    rows = []
+    for name in facts.learned_from:
+        terms = facts.terms.data.get(name)
+        if terms is None:
+            rows.append((name, "not known to usassist", "**not known: ask whoever gave you the data**", ""))
+        else:
+            rows.append((name, f"{terms.title}: {terms.shows}", terms.licence, terms.citation))
+    return rows + [
+        ("start", f"{terms.title}, where the recipe starts from it", terms.licence, terms.citation)
+        for terms in facts.terms.start.values()
+        if facts.config.encoder.open_clip in terms.encoders
+    ]
+
+
+def _command(facts: CardFacts, report: CardReport) -> str:
+    prompt = f' --prompt "{report.prompt}"' if report.prompt is not None else ""
+    split = "" if report.split == "all" else f" --split {report.split}"
+    return f"usassist evaluate --data DATA/{report.data}{split} --model {facts.config.name}{prompt} --out OUT"
+
+
+def _figures(facts: CardFacts) -> dict[str, str]:
+    judged = facts.judged
+    said = [line for report in judged for line in report.lines]
+    lesions = {
+        report.name: [
+            (line.quality, line.dice) for line in report.lines if line.quality is not None and not line.empty_truth
+        ]
+        for report in judged
+    }
+    found = {
+        PRESENCE_FILE: presence_figure(
+            [line.presence for line in said if line.presence is not None],
+            [not line.empty_truth for line in said if line.presence is not None],
+        ),
+        QUALITY_FILE: quality_figure(
+            [(name, [quality for quality, _ in pairs], [dice for _, dice in pairs]) for name, pairs in lesions.items()]
+        ),
+    }
+    drawn = [
+        Failure(line.input, f"Dice {line.dice:.3f}", report.worst[line.input, line.frame])
+        for report, line in facts.worst
+        if (line.input, line.frame) in report.worst
+    ]
+    files = {name: standalone(figure) for name, figure in found.items() if figure is not None}
+    return files | ({FAILURES_FILE: failures_figure(drawn)} if drawn else {})

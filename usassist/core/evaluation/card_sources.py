@@ -1,0 +1,253 @@
+"""What a model card is made from: finished reports, tables of benchmarks, and what is known of public data."""
+
+import csv
+import io
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from usassist.core import paths
+from usassist.core.errors import UsassistError
+from usassist.core.evaluation.gallery import Outlines
+from usassist.core.evaluation.stored import Image, text_of
+from usassist.core.evaluation.summary import Spread
+from usassist.core.models.record import build_record
+
+Asked = Literal["what is there", "something else", "not known"]
+
+_PATH = re.compile(r"[MLZ0-9 .-]*")
+_SPREADS = ("dice", "dice_lesion", "hd95_px", "nsd_2px", "hd95_mm", "nsd_1mm")
+_SHARES = ("empty_correct", "lesion_found")
+_CONFIDENCE = ("presence_auc", "presence_ece", "quality_error", "quality_spearman")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is known of a public dataset, or of weights that a training starts from.
+
+    `words` are those of a prompt that asks for what the images show, `encoders` the configurations that start there.
+    """
+
+    title: str
+    licence: str
+    citation: str
+    shows: str = ""
+    words: tuple[str, ...] = ()
+    encoders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTerms:
+    """The terms of datasets by the name of their folder, and of starting weights."""
+
+    data: Mapping[str, Terms]
+    start: Mapping[str, Terms]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its 95 % interval, None where there is none."""
+
+    value: float
+    ci95: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CardLine:
+    """What a card needs of one line of per_image.csv; units and ranges as in `ImageScore`."""
+
+    input: str
+    frame: int
+    class_name: str
+    dice: float
+    presence: float | None
+    quality: float | None
+    empty_truth: bool
+    empty_pred: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CardReport:
+    """A finished evaluation: its numbers by the names of report.json, those that are not known left out.
+
+    `spreads` and `by_class` are of masks, `auc` is of classes, named by the means `judge`. `worst` has the outlines of
+    the worst cases.
+    """
+
+    data: str
+    split: str
+    prompt: str | None
+    weights_hash: str | None
+    device: str | None
+    n: int
+    n_empty_truth: int
+    failed: int
+    seconds: float | None
+    spreads: Mapping[str, Spread]
+    estimates: Mapping[str, Estimate]
+    by_class: tuple[tuple[str, Spread], ...]
+    auc: Estimate | None
+    n_classes: int
+    judge: str
+    lines: tuple[CardLine, ...]
+    worst: Mapping[Image, Outlines]
+
+    @property
+    def name(self) -> str:
+        """Return the data and its split as a table says them."""
+        return self.data if self.split == "all" else f"{self.data} {self.split}"
+
+    def asked(self, known: KnownTerms) -> Asked:
+        """Return whether the prompt asks for what the images show, as far as the terms know; so does no prompt."""
+        if self.prompt is None:
+            return "what is there"
+        terms = known.data.get(self.data)
+        if terms is None or not terms.words:
+            return "not known"
+        said = {word.removesuffix("s") for word in re.findall(r"[a-z]+", self.prompt.casefold())}
+        return "what is there" if said & {word.removesuffix("s") for word in terms.words} else "something else"
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkTable:
+    """The table of a benchmark's JSON file; `weights_hash` where it says of which weights it is."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    weights_hash: str | None = None
+
+
+def read_terms() -> KnownTerms:
+    """Read the shipped table of terms. Raises UsassistError."""
+    path = paths.resources() / "terms.toml"
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsassistError(f"{path} cannot be read ({error}); install usassist again.") from error
+    data, start = (
+        {
+            name: build_record(Terms, entry, where=f"{path}, {part}.{name}", error=UsassistError)
+            for name, entry in raw.get(part, {}).items()
+        }
+        for part in ("data", "start")
+    )
+    return KnownTerms(data, start)
+
+
+def read_card_report(folder: Path) -> CardReport:
+    """Read what `usassist evaluate --data` wrote into a folder. Raises UsassistError where it holds no such report."""
+    try:
+        return _report(json.loads(text_of(folder / "report.json")), text_of(folder / "per_image.csv"))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, csv.Error) as error:
+        raise UsassistError(
+            f"{folder} holds no report on a dataset that can be read ({type(error).__name__}: {error}); run `usassist "
+            f"evaluate --data` again."
+        ) from error
+
+
+def read_benchmark(path: Path) -> BenchmarkTable:
+    """Read the table of a benchmark's JSON file (`title`, `header`, `rows`). Raises UsassistError for another file."""
+    try:
+        return _benchmark(json.loads(text_of(path)))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise UsassistError(
+            f"{path} is no benchmark's table ({type(error).__name__}: {error}); expected JSON with title, header, rows."
+        ) from error
+
+
+def _benchmark(raw: Mapping[str, Any]) -> BenchmarkTable:
+    header = tuple(str(cell) for cell in _list(raw["header"]))
+    rows = tuple(tuple(_said(cell) for cell in _list(row)) for row in _list(raw["rows"]))
+    if not header or any(len(row) != len(header) for row in rows):
+        raise ValueError("a row is longer or shorter than the header")
+    weights = raw.get("weights_hash")
+    return BenchmarkTable(str(raw["title"]), header, rows, None if weights is None else str(weights))
+
+
+def _report(document: Mapping[str, Any], table: str) -> CardReport:
+    said, rows = document["calibration"], list(csv.DictReader(io.StringIO(table)))
+    found, judge = document.get("classification"), document.get("class_judge")
+    estimates = {name: _estimate(document, name) for name in _SHARES} | {n: _estimate(said, n) for n in _CONFIDENCE}
+    spreads = {name: _spread(document.get(name)) for name in _SPREADS}
+    return CardReport(
+        data=str(document["data"] or ""),
+        split=str(document.get("split") or "all"),
+        prompt=None if document["prompt"] is None else str(document["prompt"]),
+        weights_hash=None if document["weights_hash"] is None else str(document["weights_hash"]),
+        device=None if document.get("device") is None else str(document["device"]),
+        n=int(document["n"]),
+        n_empty_truth=int(document["n_empty_truth"]),
+        failed=len(document.get("failed", ())),
+        seconds=_number(document["seconds_per_image"]["median"]),
+        spreads={name: spread for name, spread in spreads.items() if spread is not None},
+        estimates={name: value for name, value in estimates.items() if value is not None},
+        by_class=tuple(
+            (str(name), spread)
+            for name, part in document.get("by_class", {}).items()
+            if (spread := _spread(part["dice"])) is not None
+        ),
+        auc=None if found is None else Estimate(float(found["auc"]), _interval(found["ci95"])),
+        n_classes=0 if found is None else sum(int(count) for count in found["n"].values()),
+        judge="" if judge is None else str(judge["by"]),
+        lines=tuple(_line(row) for row in rows if row["dice"]),
+        worst={(str(case["input"]), int(case["frame"])): _outlines(case) for case in document.get("worst", ())},
+    )
+
+
+def _line(row: Mapping[str, str]) -> CardLine:
+    return CardLine(
+        input=row["input"],
+        frame=int(row["frame"]),
+        class_name=row["class"],
+        dice=float(row["dice"]),
+        presence=float(row["presence"]) if row["presence"] else None,
+        quality=float(row["quality"]) if row["quality"] else None,
+        empty_truth=row["empty_truth"] == "1",
+        empty_pred=row["empty_pred"] == "1",
+    )
+
+
+def _outlines(case: Mapping[str, Any]) -> Outlines:
+    for path in (case["truth"], case["pred"]):
+        if not _PATH.fullmatch(path):  # it goes into a figure as it is
+            raise ValueError("an outline that is none")
+    return Outlines((int(case["rows"]), int(case["columns"])), case["truth"], case["pred"])
+
+
+def _spread(raw: Mapping[str, Any] | None) -> Spread | None:
+    if raw is None or raw["mean"] is None:
+        return None
+    return Spread(
+        int(raw["n"]), float(raw["mean"]), _number(raw["std"]), _interval(raw["ci95"]), _number(raw["median"])
+    )
+
+
+def _estimate(raw: Mapping[str, Any], name: str) -> Estimate | None:
+    value = _number(raw.get(name))
+    return None if value is None else Estimate(value, _interval(raw.get(f"{name}_ci95")))
+
+
+def _interval(raw: Sequence[Any] | None) -> tuple[float, float] | None:
+    if raw is None:
+        return None
+    low, high = raw
+    return float(low), float(high)
+
+
+def _number(raw: Any) -> float | None:
+    return None if raw is None else float(raw)
+
+
+def _list(raw: Any) -> list[Any]:
+    if not isinstance(raw, list):
+        raise TypeError(f"{raw!r} is no list")
+    return raw
+
+
+def _said(cell: object) -> str:
+    return f"{cell:.2f}" if isinstance(cell, float) else str(cell)

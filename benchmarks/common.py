@@ -32,6 +32,13 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -
             print("  ".join("-" * width for width in widths))
 
 
+def results_document(
+    benchmark: str, *, title: str, header: Sequence[str], rows: Sequence[Sequence[object]], **facts: Any
+) -> dict[str, Any]:
+    """Return a benchmark's JSON document: its table, which `usassist models card` prints, and its facts."""
+    return {"benchmark": benchmark, "title": title, "header": list(header), "rows": [list(r) for r in rows], **facts}
+
+
 def verdict(value: float, limit: float) -> str:
     """Return whether a value is within its target."""
     return "ok" if value <= limit else "MISSED"

@@ -22,6 +22,7 @@ from steering import ROOT, SAMPLE, Steered, StuckError, fail, opened, settle, wa
 from usassist.core.domain import Annotation, Mask, Region
 from usassist.core.geometry.brush import stroke_mask
 from usassist.core.project import recovery, store
+from usassist.gui.commands import click
 from usassist.gui.settings import Settings
 
 OUT = ROOT / "out" / "shots"
@@ -98,7 +99,19 @@ def take(album: Album, settings: Settings, *, images: Path, home: Path) -> None:
     with opened(settings) as steered:
         album.keep(steered, "nothing-open")
         steered.open([images], project=project)
-        for state in (proposal, accepted, painting, polygon, contour, cine, classes, still, unreadable, dialogs):
+        for state in (
+            proposal,
+            clicks,
+            accepted,
+            painting,
+            polygon,
+            contour,
+            cine,
+            classes,
+            still,
+            unreadable,
+            dialogs,
+        ):
             state(steered, album)
     leave_a_draft(project, images)
     with opened(settings, auto_propose=False) as steered:
@@ -122,6 +135,25 @@ def proposal(steered: Steered, album: Album) -> None:
     if box is not None:
         steered.hover((box.left, box.top))
     album.keep(steered, "proposal")
+
+
+def clicks(steered: Steered, album: Album) -> None:
+    """The outline is pointed at, where the engine follows clicks; what waited before waits again afterwards."""
+    document = steered.document
+    if document.why_no_clicks or not document.proposals:
+        return
+    box = document.proposals[0].mask.box
+    steered.act("tool_click")
+    steered.drag([(box.left - 8.0, box.top - 8.0), (box.left, box.top), (box.right + 6.0, box.bottom + 6.0)])
+    for point, positive in (
+        (((box.left + box.right) / 2, (box.top + box.bottom) / 2), True),
+        ((box.right + 3.0, box.top), False),
+    ):
+        click.add_point(document, *point, positive=positive)
+        document.lane_inference.drain()
+    album.keep(steered, "clicks")
+    document.drop_clicks()
+    steered.act("tool_brush")
 
 
 def accepted(steered: Steered, album: Album) -> None:

@@ -14,6 +14,9 @@ from usassist.core.cli.harness import evaluate_examples
 from usassist.core.cli.main import main
 from usassist.core.data.dataset import load
 from usassist.core.domain import Frame, Mask, Prompt, Proposal
+from usassist.core.evaluation.judges import PresenceJudge
+from usassist.core.evaluation.report import report_document
+from usassist.core.evaluation.zero_shot import PromptSet
 from usassist.core.geometry.cv import cv2
 from usassist.core.models.config import EncoderConfig, ModelConfig
 
@@ -194,6 +197,8 @@ def test_what_propose_wrote_scores_as_the_engine_does(dataset: Path, tmp_path: P
         ["--data", "d", "--pred", "p", "--out", "o"],
         ["--pred", "p", "--truth", "t", "--model", "m", "--out", "o"],
         ["--data", "d", "--classes", "benign", "--out", "o"],
+        ["--pred", "p", "--truth", "t", "--marks", "remove", "--out", "o"],
+        ["--data", "d", "--marks", "blur", "--out", "o"],
     ],
 )
 def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -256,3 +261,48 @@ def test_N17_an_earlier_report_on_the_same_images_is_compared_to(
     assert "different images" in capsys.readouterr().err
     assert main([*words, "--against", str(tmp_path)]) == 1
     assert "cannot be read" in capsys.readouterr().err
+
+
+class Witness:
+    """An engine that finds nothing and remembers what it was shown, for masks and for classes."""
+
+    weights_hash = "ab"
+
+    def __init__(self) -> None:
+        self.shown: list[np.ndarray] = []
+
+    def propose(self, frame: Frame, prompt: Prompt) -> tuple[Proposal, ...]:
+        self.shown.append(frame.pixels)
+        return ()
+
+
+@pytest.mark.parametrize("marks", ["keep", "remove", "add"])
+def test_P_N11_the_engine_sees_frames_with_marks_kept_removed_or_added(tmp_path: Path, marks: Any) -> None:
+    grey = np.full((120, 160), 60, np.uint8)
+    cv2.drawMarker(grey, (50, 60), 230, cv2.MARKER_CROSS, 11)
+    save(tmp_path / "images" / "crossed.png", grey)
+    save(tmp_path / "masks" / "crossed.png", square_truth(grey.shape))
+    (tmp_path / "labels.csv").write_text("file,class,split\ncrossed.png,benign,test\n", encoding="utf-8")
+    witness = Witness()
+    judge = PresenceJudge(witness, PromptSet.of({"benign": ["a cyst"], "malignant": ["a mass"]}), "lesion")
+    built = Engine(witness, "witness", None, "cpu", "ab")
+    evaluation, facts = evaluate_examples(built, load(tmp_path), judge=judge, marks=marks, quiet=True)
+    assert facts.marks == report_document(evaluation, facts)["marks"] == marks
+    assert evaluation.scores[0].empty_truth is False
+    assert len(witness.shown) == 3
+    changed = {
+        "keep": lambda pixels: np.array_equal(pixels, grey),
+        "remove": lambda pixels: pixels.max() < 100,
+        "add": lambda pixels: (pixels > 100).sum() > (grey > 100).sum(),
+    }[marks]
+    assert all(changed(pixels) for pixels in witness.shown)
+
+
+def test_P_N11_a_report_says_that_marks_were_removed_and_can_be_compared(
+    dataset: Path, tmp_path: Path, square: Any
+) -> None:
+    evaluate(dataset, tmp_path / "kept")
+    _, report = evaluate(dataset, tmp_path / "out", "--marks", "remove", "--against", str(tmp_path / "kept"))
+    assert report["marks"] == "remove"
+    assert report["against"]["dice"]["n"] == 4
+    assert "are filled in" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

@@ -56,7 +56,9 @@ def test_proposals_json_is_the_contracts(tmp_path: Path) -> None:
     expected = {"model": None, "engine": "square", "weights_hash": "ab12", "prompt": "a cyst", "device": "cpu"}
     assert {name: document[name] for name in expected} == expected
     item = document["items"][0]
-    assert list(item) == ["input", "frame", "mask", "label", "score", "presence", "quality", "seconds"]
+    names = ["input", "frame", "mask", "label", "score", "presence", "quality", "seconds", "strangeness", "warning"]
+    assert list(item) == names
+    assert (item["strangeness"], item["warning"]) == (None, "")
     assert (item["score"], item["presence"], item["quality"]) == (pytest.approx(0.72), 0.9, 0.8)
     assert (item["frame"], item["label"]) == (0, "lesion")
 
@@ -257,7 +259,7 @@ def test_P2_what_encoding_the_support_takes_is_in_no_frames_seconds(
     square.spec = dataclasses.replace(square.spec, prompts=frozenset({"support"}))
     known = {**specs(), "square": square.spec}
     monkeypatch.setattr("usassist.core.proposers.specs", lambda: known)
-    monkeypatch.setattr("usassist.core.cli.propose.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("usassist.core.proposers.many.time.perf_counter", lambda: clock[0])
     folder = _support(tmp_path / "support")
     _, document = propose(tmp_path / "out", folder / "images", options=("--support", str(folder)))
     assert [item["seconds"] for item in document["items"]] == [0.25, 0.25]

@@ -57,3 +57,10 @@ def test_a_prompt_names_what_is_set() -> None:
 def test_a_proposal_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         proposal().presence = 1.0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("x", [float("nan"), float("inf"), -float("inf")])
+def test_a_click_is_somewhere(x: float) -> None:
+    for place in ((x, 1.0), (1.0, x)):
+        with pytest.raises(UsassistError, match="place of the image"):
+            PromptPoint(*place)

@@ -79,3 +79,10 @@ def test_headers() -> None:
         png_header(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(PngError, match="cut off"):
         png_chunks(b"\x89PNG\r\n\x1a\n")
+
+
+def test_a_mask_is_a_smaller_file_than_a_photograph_s_encoding_makes_of_it() -> None:
+    rows, columns = np.mgrid[:600, :800]
+    disc = (rows - 300) ** 2 / 2 + (columns - 400) ** 2 < 150**2
+    _, plain = cv2.imencode(".png", disc * np.uint8(255), [cv2.IMWRITE_PNG_COMPRESSION, 6])
+    assert len(encode_png(disc)) < 0.95 * plain.size

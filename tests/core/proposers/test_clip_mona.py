@@ -5,14 +5,13 @@ import pytest
 import torch
 
 from tests.core.models.phantoms import tiny_config
-from usassist.core.domain import Box, Frame, FrameRef, Mask, Prompt, ScanRegion
+from usassist.core.domain import Box, Frame, FrameRef, Mask, Prompt, PromptPoint, ScanRegion
 from usassist.core.errors import ModelError
 from usassist.core.io.open_study import find_sources, open_source
 from usassist.core.models.build import build_model
-from usassist.core.models.config import Calibration, EncoderConfig, HeadConfig, ModelConfig
+from usassist.core.models.config import Calibration, HeadConfig
 from usassist.core.models.embedder import freeze_for_inference
 from usassist.core.models.film import Film
-from usassist.core.models.mask_head import Segmentation
 from usassist.core.proposers import BuildOptions, build
 from usassist.core.proposers.clip_mona import ClipMonaProposer
 
@@ -38,19 +37,6 @@ def _speckle(seed: int = 0, shape: tuple[int, int] = (90, 120)) -> Frame:
 def _disc(frame: Frame, *, row: int, col: int, radius: int = 12) -> Mask:
     rows, cols = np.mgrid[: frame.shape[0], : frame.shape[1]]
     return Mask.from_array((rows - row) ** 2 + (cols - col) ** 2 < radius**2)
-
-
-def test_steep_logits_raise_no_warning_and_stay_probabilities() -> None:
-    logits = torch.tensor([[[[-500.0, 500.0], [0.0, -88.8]]]])
-    engine = ClipMonaProposer(None, ModelConfig("m", "M", EncoderConfig("x", (0, 1))), weights_hash="")  # type: ignore[arg-type]
-    with np.errstate(all="raise", under="ignore"):
-        for odds in (logits, torch.cat([torch.zeros_like(logits), logits], dim=1)):
-            (found,) = engine._probabilities(Segmentation(odds, logits[0, 0, 0], logits[0, 0, 0]), Box(0, 0, 2, 2))
-            assert found.dtype == np.float32
-            assert np.allclose(found, [[0, 1], [0.5, 0]], atol=1e-6)
-        three = torch.cat([torch.zeros_like(logits), logits, logits], dim=1)
-        found = engine._probabilities(Segmentation(three, logits[0, 0, 0], logits[0, 0, 0]), Box(0, 0, 2, 2))
-    assert np.allclose(found[0], [[0, 0.5], [1 / 3, 0]], atol=1e-6)
 
 
 def test_the_shipped_model_says_what_it_said_when_it_was_shipped(sample_dir) -> None:
@@ -125,7 +111,8 @@ def test_P2_a_model_that_takes_no_support_says_so(tmp_path, head, options) -> No
 @pytest.mark.parametrize("head", [FILM, HeadConfig("pyramid", width=16), HeadConfig("clipseg", width=16)])
 def test_several_classes_get_a_proposal_each_and_share_no_pixel(tmp_path, head) -> None:
     engine, frame = _engine(tmp_path, head, classes=CLASSES), _speckle()
-    engine._threshold = 0.2  # below a third, all three could claim a pixel
+    # Below a third, all three could claim a pixel.
+    engine._answers = dataclasses.replace(engine._answers, threshold=0.2)
     proposals = engine.propose(frame, Prompt("ignored"))
     assert tuple(p.label_id for p in proposals) == CLASSES
     claimed = sum(p.mask.to_array().astype(int) for p in proposals)
@@ -186,3 +173,141 @@ def test_models_of_another_task_say_what_they_are(tmp_path) -> None:
         engine.classify(_speckle())
     with pytest.raises(ModelError, match="names no classes"):
         _engine(tmp_path).classify(_speckle())
+
+
+CLICKS = HeadConfig("promptable", widths=(8,))
+
+
+def _clicked(tmp_path, **options) -> ClipMonaProposer:
+    """Return an engine around a tiny model whose random encoder of prompts follows what is pointed at."""
+    engine = _engine(tmp_path, CLICKS, **options)
+    for layer in engine._model.head.prompts.add:
+        torch.nn.init.normal_(layer.weight, std=3.0)
+    return engine
+
+
+def test_clicks_a_box_and_a_mask_change_the_answer_and_the_image_is_encoded_once(tmp_path, monkeypatch) -> None:
+    engine, frame = _clicked(tmp_path), _speckle(1)
+    free = engine.propose(frame, Prompt("x"))[0].probability
+    monkeypatch.setattr(type(engine._model), "encode", lambda *_: pytest.fail("encoded again"))
+    seen = [free]
+    for prompt in (
+        Prompt("x", points=(PromptPoint(30, 40),)),
+        Prompt("x", points=(PromptPoint(30, 40, False),)),
+        Prompt("x", points=(PromptPoint(90, 40),)),
+        Prompt("x", box=Box(20, 20, 60, 80)),
+        Prompt("x", mask=_disc(frame, row=40, col=30)),
+    ):
+        seen.append(engine.propose(frame, prompt)[0].probability)
+        assert all(not np.allclose(seen[-1], other, atol=1e-4) for other in seen[:-1])
+        assert np.array_equal(seen[-1], engine.propose(frame, prompt)[0].probability)
+
+
+def test_a_click_in_the_scan_is_the_click_in_its_crop(tmp_path) -> None:
+    engine, frame, box = _clicked(tmp_path), _speckle(1, (90, 120)), Box(10, 30, 74, 110)
+    region = dataclasses.replace(frame, regions=(ScanRegion(box, "b_mode", None),))
+    crop = Frame(FrameRef("crop", 0), np.ascontiguousarray(frame.pixels[box.slices]))
+    inside = engine.propose(region, Prompt("x", points=(PromptPoint(50, 40),)))[0]
+    alone = engine.propose(crop, Prompt("x", points=(PromptPoint(20, 30),)))[0]
+    assert np.allclose(inside.probability[box.slices], alone.probability, atol=1e-6)
+    with pytest.raises(ModelError, match="outside the part of the picture"):
+        engine.propose(region, Prompt("x", points=(PromptPoint(5, 5),)))
+
+
+def test_what_a_person_points_at_is_there(tmp_path) -> None:
+    gate = Calibration(presence_threshold=1.0, presence_bias=-9.0, threshold=0.0)
+    engine, frame = _clicked(tmp_path), _speckle(1)
+    engine = ClipMonaProposer(engine._model, dataclasses.replace(engine._config, calibration=gate), weights_hash="ab")
+    away, here = PromptPoint(30, 40, False), PromptPoint(60, 40)
+    for prompt in (Prompt("x"), Prompt("x", points=(away,))):
+        (absent,) = engine.propose(frame, prompt)
+        assert absent.mask.is_empty and absent.presence < 1
+    for prompt in (
+        Prompt("x", points=(away, here)),
+        Prompt("x", box=Box(20, 20, 60, 80)),
+        Prompt("x", points=(away,), mask=_disc(frame, row=40, col=30)),
+    ):
+        (present,) = engine.propose(frame, prompt)
+        assert not present.mask.is_empty and present.presence == 1.0
+
+
+def test_a_model_that_follows_no_clicks_says_so_and_ignores_them(tmp_path) -> None:
+    engine, frame = _engine(tmp_path), _speckle(1)
+    assert engine.spec.prompts == {"text", "support"}
+    free, clicked = (
+        engine.propose(frame, prompt)[0].probability
+        for prompt in (Prompt("x"), Prompt("x", points=(PromptPoint(-500, 9),), box=Box(1, 1, 9, 9)))
+    )
+    assert np.array_equal(free, clicked)
+
+
+def test_a_model_that_follows_clicks_says_so(tmp_path) -> None:
+    assert {"points", "box", "mask"} <= _clicked(tmp_path).spec.prompts
+
+
+@pytest.mark.parametrize(
+    ("head", "options"),
+    [(HeadConfig("film_skip", widths=(8,)), {}), (HeadConfig("pyramid", width=8), {"classes": ("a", "b")})],
+)
+@pytest.mark.parametrize("text", [None, "a cyst"])
+def test_many_frames_at_once_are_answered_as_one_by_one(tmp_path, head, options, text) -> None:
+    engine, prompt = _engine(tmp_path, head, **options), Prompt("lesion", text=text)
+    scan = ScanRegion(Box(5, 10, 80, 100), "b_mode")
+    frames = [_speckle(0), _speckle(1, (64, 200)), dataclasses.replace(_speckle(2), regions=(scan,))]
+    together = engine.propose_many(frames, prompt)
+    assert not engine._frames, "they are not remembered: there may be a hundred thousand of them"
+    assert len(together) == 3 and all(answer[0].seconds > 0 for answer in together)
+    for frame, found in zip(frames, together, strict=True):
+        for one, other in zip(engine.propose(frame, prompt), found, strict=True):
+            assert (other.frame_key, other.label_id, other.prompt) == (one.frame_key, one.label_id, one.prompt)
+            assert other.mask.shape == frame.shape
+            assert np.mean(one.mask.to_array() != other.mask.to_array()) < 1e-3
+            assert np.allclose(one.probability, other.probability, atol=1e-4)
+            assert (other.presence, other.quality) == pytest.approx((one.presence, one.quality), abs=1e-4)
+
+
+def test_a_mask_that_comes_back_is_corrected_with_what_was_behind_it(tmp_path, monkeypatch) -> None:
+    engine, frame, click = _clicked(tmp_path), _speckle(1), (PromptPoint(30, 40),)
+    (first,) = engine.propose(frame, Prompt("x"))
+    assert not first.mask.is_empty
+    seen = []
+    answer = type(engine._model).answer
+    spy = lambda model, begun, maps=None: seen.append(maps) or answer(model, begun, maps)  # noqa: E731
+    monkeypatch.setattr(type(engine._model), "answer", spy)
+    loose = Mask(frame.shape, (0, 0), first.mask.to_array())
+    for mask in (first.mask, loose, _disc(frame, row=40, col=30)):
+        engine.propose(frame, Prompt("x", points=click, mask=mask))
+    tight, wide, other = (maps[0, 5] for maps in seen)
+    assert torch.equal(tight, wide), "the same pixels in a larger crop"
+    assert tight.unique().numel() > 100 and other.unique().numel() < 60, "probabilities, and a mask of its own"
+    expected = torch.from_numpy(first.probability)[None, None]
+    expected = 2 * torch.nn.functional.interpolate(expected, size=tight.shape, mode="area")[0, 0] - 1
+    assert torch.corrcoef(torch.stack([tight.flatten(), expected.flatten()]))[0, 1] > 0.9
+    engine.close()
+    engine.propose(frame, Prompt("x", points=click, mask=first.mask))
+    assert seen[-1][0, 5].unique().numel() < 60
+
+
+def test_freed_memory_is_kept_before_a_model_is_loaded(monkeypatch) -> None:
+    told: list[str] = []
+
+    def load(*_args: object, **_options: object) -> None:
+        told.append("load")
+        raise ModelError("enough")
+
+    monkeypatch.setattr("usassist.core.proposers.clip_mona.keep_freed_memory", lambda: told.append("keep"))
+    monkeypatch.setattr("usassist.core.models.weights.load_model", load)
+    with pytest.raises(ModelError, match="enough"):
+        build("clip_mona", BuildOptions(device="cpu"))
+    assert told == ["keep", "load"]
+
+
+def test_a_further_click_costs_neither_the_encoder_nor_the_first_level_of_the_decoder(tmp_path, monkeypatch) -> None:
+    engine, frame = _clicked(tmp_path), _speckle(1)
+    engine.propose(frame, Prompt("x", text="a cyst"))
+    model = type(engine._model)
+    for part in ("encode", "begin", "embed_texts"):
+        monkeypatch.setattr(model, part, lambda *_, **__: pytest.fail("computed again"))
+    engine.propose(frame, Prompt("x", text="a cyst", points=(PromptPoint(30, 40),)))
+    with pytest.raises(pytest.fail.Exception):
+        engine.propose(frame, Prompt("x", text="another", points=(PromptPoint(30, 40),)))

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from usassist.core.cli import class_options
 from usassist.core.cli.arguments import out_folder
@@ -11,6 +12,7 @@ from usassist.core.cli.engine import LABEL_ID, add_engine_arguments, engine
 from usassist.core.cli.harness import Temperature, evaluate_examples, fit_temperature, trained_judge
 from usassist.core.cli.output import Bar, Exit, complain, print_json, progress, report_failures
 from usassist.core.data.dataset import load
+from usassist.core.data.marked_frames import MarksSetting
 from usassist.core.evaluation.against import Against, against
 from usassist.core.evaluation.class_report import left_out_sentence, retrieval_lines
 from usassist.core.evaluation.folders import folder_cases, folder_facts, pair_folders
@@ -32,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     class_options.add_class_arguments(parser)
     parser.add_argument(
         "--retrieval", action="store_true", help="how well images find their captions, and captions their images"
+    )
+    parser.add_argument(
+        "--marks",
+        choices=get_args(MarksSetting),
+        default="keep",
+        help="calipers and texts in the frames: keep them, remove what is found, or add some (default: %(default)s)",
     )
     parser.add_argument("--out", metavar="DIR", type=out_folder, required=True, help="folder for the report")
     parser.add_argument(
@@ -77,6 +85,8 @@ def _wrong_usage(arguments: argparse.Namespace) -> str:
     asks = class_options.asks_for_classes(arguments)
     if arguments.pred is not None and (arguments.model or arguments.prompt or asks or arguments.retrieval):
         return "--model, --prompt, --classes and --retrieval run an engine; the masks of --pred are there already."
+    if arguments.pred is not None and arguments.marks != "keep":
+        return f"--marks {arguments.marks} changes what an engine sees; the masks of --pred are there already."
     if arguments.calibrate and arguments.split in ("val", "all"):
         return (
             f"--calibrate fits the temperature on the split val, so a report on {arguments.split!r} would flatter it; "
@@ -115,6 +125,7 @@ def _evaluate_engine(arguments: argparse.Namespace) -> tuple[Evaluation, ReportF
             judge=judge,
             calibration=calibration,
             retrieval=arguments.retrieval,
+            marks=arguments.marks,
             quiet=quiet,
         )
     return evaluation, replace(facts, data=arguments.data.resolve().name, split=arguments.split)

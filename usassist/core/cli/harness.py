@@ -14,6 +14,7 @@ from usassist.core.cli.engine import LABEL_ID, Engine
 from usassist.core.cli.inputs import Failure
 from usassist.core.cli.output import Bar, complain, progress, report_failures
 from usassist.core.data.dataset import Example, fingerprint
+from usassist.core.data.marked_frames import MarksSetting, marked_frame
 from usassist.core.domain import Frame, Prompt, Proposal
 from usassist.core.errors import UsassistError
 from usassist.core.evaluation.classification import ClassFacts, ClassScores, classify
@@ -76,12 +77,14 @@ def evaluate_examples(
     judge: Judge | None = None,
     calibration: Temperature = Temperature(),
     retrieval: bool = False,
+    marks: MarksSetting = "keep",
     quiet: bool = False,
 ) -> tuple[Evaluation, ReportFacts]:
     """Run an engine over examples and score it.
 
-    Masks where its model draws any, classes where it has a class head or a `judge` is given. What could not be
-    evaluated is in the facts' `failed`. Raises UsassistError, after listing them, where nothing was.
+    Masks where its model draws any, classes where it has a class head or a `judge` is given. `marks` says what becomes
+    of calipers and texts in the frames that it sees. What could not be evaluated is in the facts' `failed`. Raises
+    UsassistError, after listing them, where nothing was.
     """
     judge = judge or trained_judge(built)
     draws = built.config is None or built.config.task == "segment"
@@ -95,7 +98,13 @@ def evaluate_examples(
     towers = built.proposer if retrieval and has_towers(built.proposer) else None
     if retrieval and towers is None:
         raise UsassistError(f"The engine {built.name} compares no images with texts; leave out --retrieval.")
-    job = _Job(built, Prompt(LABEL_ID, text=prompt), judge=judge, temperature=calibration.value, retrieval=retrieval)
+    job = _Job(
+        *(built, Prompt(LABEL_ID, text=prompt)),
+        judge=judge,
+        temperature=calibration.value,
+        retrieval=retrieval,
+        marks=marks,
+    )
     with progress("evaluating", total=len(examples), unit="image", quiet=quiet) as bar:
         try:
             if draws:
@@ -110,6 +119,7 @@ def evaluate_examples(
         engine=built.name,
         weights_hash=built.weights_hash or None,
         prompt=prompt,
+        marks=marks,
         device=built.device,
         compute_precision=built.precision,
         data_fingerprint=fingerprint(examples),
@@ -165,6 +175,7 @@ class _Job:
     judge: Judge | None = None
     temperature: float = 1.0
     retrieval: bool = False
+    marks: MarksSetting = "keep"
     failed: list[Failure] = field(default_factory=list)
     classes: list[ClassScores] = field(default_factory=list)
     mistakes: Mistakes = field(default_factory=Mistakes)
@@ -178,7 +189,8 @@ class _Job:
                 try:
                     if reader is None or reader.study.source != example.source:
                         reader = _reopened(reader, example)
-                    yield answer(example, reader.frame(example.frame))
+                    frame = marked_frame(reader.frame(example.frame), self.marks, key=example.key)
+                    yield answer(example, frame)
                 except UsassistError as error:
                     self.failed.append((example.source.relative, str(error)))
                 bar.update()
@@ -243,6 +255,7 @@ class _Job:
             score=best.score if best else 0.0,
             presence=best.presence if best else 0.0,
             quality=best.quality if best else 0.0,
+            strangeness=best.strangeness if best else None,
             seconds=seconds,
             probability=best.probability if best and len(proposals) == 1 else None,
             image=lambda: to_display(frame, window=None),

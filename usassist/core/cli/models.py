@@ -1,9 +1,11 @@
-"""`usassist models list|show|add|verify|remove`: the models that can be chosen, what they are, whence they come."""
+"""`usassist models list|show|add|card|familiarise|verify|remove`: the models there are, what they are."""
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
+from usassist.core.cli.arguments import out_folder
 from usassist.core.cli.output import Exit, complain, print_json, print_table, report_failures
 from usassist.core.errors import ModelError
 from usassist.core.models.inventory import facts_of, kind_of
@@ -11,8 +13,9 @@ from usassist.core.models.weights import DEFAULT_MODEL, find_model, list_models
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare list, show, add, verify and remove."""
-    actions = parser.add_subparsers(dest="action", metavar="list|show|add|verify|remove", required=True)
+    """Declare list, show, add, card, familiarise, verify and remove."""
+    names = "list|show|add|card|familiarise|verify|remove"
+    actions = parser.add_subparsers(dest="action", metavar=names, required=True)
     listing = actions.add_parser("list", help="every model, shipped and added")
     listing.set_defaults(work=_list)
     show = actions.add_parser("show", help="what one model is: its family, sizes, uses, card, folder and hash")
@@ -34,19 +37,80 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the open_clip configuration of the weights, where the file does not tell, such as ViT-B-16-quickgelu",
     )
     add.set_defaults(work=_add)
+    card = actions.add_parser("card", help="write a model's card from finished evaluations")
+    _add_card_arguments(card)
+    familiarise = actions.add_parser("familiarise", help="let a model learn which images are unlike its training's")
+    familiarise.add_argument("name", metavar="NAME|RUN|DIR", help="a model that you added, or its folder")
+    familiarise.add_argument(
+        "--data", metavar="DATASET", type=Path, action="append", required=True, help="what it was trained on; repeat"
+    )
+    familiarise.set_defaults(work=_familiarise)
     verify = actions.add_parser("verify", help="hash the files again and compare with the day the model was added")
     verify.add_argument("names", metavar="NAME|DIR", nargs="*", help="(default: every model)")
     verify.set_defaults(work=_verify)
     remove = actions.add_parser("remove", help="remove a model that you added")
     remove.add_argument("name", metavar="NAME")
     remove.set_defaults(work=_remove)
-    for action in (listing, show, add, verify, remove):
+    for action in (listing, show, add, card, familiarise, verify, remove):
         action.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+
+
+def _add_card_arguments(card: argparse.ArgumentParser) -> None:
+    card.add_argument("name", metavar="NAME|RUN|DIR", help="a model, or the folder of a run")
+    for option, metavar, words in (
+        ("--report", "DIR", "an --out of `usassist evaluate` on this model; repeat"),
+        ("--benchmark", "FILE", "a benchmark's JSON with a table; repeat"),
+        ("--run", "RUN", "an earlier run that led to it, for the time; repeat"),
+    ):
+        card.add_argument(option, metavar=metavar, type=Path, action="append", default=[], help=words)
+    card.add_argument("--watts", metavar="W", type=_watts, help="what the machine draws, for an estimate of the energy")
+    card.add_argument("--notes", metavar="FILE", type=Path, help="Markdown of your own, put in as it is")
+    card.add_argument(
+        "--out", metavar="DIR", type=out_folder, required=True, help="for CARD.md and its figures; a run's own is usual"
+    )
+    card.set_defaults(work=_card)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the action says."""
     return cast("Callable[[argparse.Namespace], int]", arguments.work)(arguments)
+
+
+def _watts(text: str) -> float:
+    value = float(text)
+    if not 0.0 < value < 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is no power in watts")
+    return value
+
+
+def _card(arguments: argparse.Namespace) -> int:
+    from usassist.core.cli.model_card import write_card
+
+    path = write_card(
+        arguments.name,
+        out=arguments.out,
+        reports=arguments.report,
+        benchmarks=arguments.benchmark,
+        runs=arguments.run,
+        watts=arguments.watts,
+        notes=arguments.notes,
+    )
+    if arguments.json:
+        print_json({"card": str(path)})
+    else:
+        print(path)
+    return Exit.DONE
+
+
+def _familiarise(arguments: argparse.Namespace) -> int:
+    from usassist.core.cli.familiarise import familiarise
+
+    found = familiarise(arguments.name, arguments.data)
+    if arguments.json:
+        print_json({"name": arguments.name, "images": found.images, "limit": found.limit})
+    else:
+        print(f"{arguments.name} has looked at {found.images} of its training images and warns of what is unlike them.")
+    return Exit.DONE
 
 
 def _list(arguments: argparse.Namespace) -> int:

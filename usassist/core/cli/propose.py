@@ -1,14 +1,12 @@
 """`usassist propose INPUT ... --out DIR`: a mask for every frame, and proposals.json about them."""
 
 import argparse
-import time
-from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
 
 from usassist.core.cli.arguments import out_folder
 from usassist.core.cli.engine import LABEL_ID, Engine, add_engine_arguments, engine
-from usassist.core.cli.inputs import Failure, Input, find_inputs, plan_names
+from usassist.core.cli.inputs import Input, find_inputs, plan_names
 from usassist.core.cli.output import (
     Exit,
     complain,
@@ -19,10 +17,10 @@ from usassist.core.cli.output import (
     status,
     to_json,
 )
-from usassist.core.domain import Frame, Mask, Prompt, Proposal
+from usassist.core.cli.proposing import Job
+from usassist.core.domain import Frame, Mask, Prompt
 from usassist.core.errors import ExchangeError, UsassistError
 from usassist.core.exchange import specs
-from usassist.core.exchange.format import FormatSpec
 from usassist.core.project import atomic
 
 REPORT = "proposals.json"
@@ -46,37 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print proposals.json on stdout as well")
 
 
-@dataclass(slots=True)
-class _Job:
-    """What is being written: items grow frame by frame, so that whatever stops the job, what is done is reported."""
-
-    out: Path
-    engine: Engine
-    prompt: Prompt
-    format: FormatSpec
-    items: list[dict[str, Any]] = field(default_factory=list)
-    failed: list[Failure] = field(default_factory=list)
-
-    def document(self) -> dict[str, Any]:
-        """Return proposals.json as CLI.md fixes it.
-
-        `support` counts the support images where there are any, `compute_precision` is there below float32.
-        """
-        special: dict[str, Any] = {"support": len(self.prompt.support)} if self.prompt.support else {}
-        if self.engine.precision != "fp32":
-            special["compute_precision"] = self.engine.precision
-        return {
-            "model": self.engine.model,
-            "engine": self.engine.name,
-            "weights_hash": self.engine.weights_hash,
-            "prompt": self.prompt.text,
-            "device": self.engine.device,
-            "items": self.items,
-            "failed": [{"input": name, "reason": reason} for name, reason in self.failed],
-            **special,
-        }
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Write a mask for each frame of each INPUT; what cannot be read is listed in proposals.json with its reason."""
     inputs, failed = find_inputs(arguments.input)
@@ -95,12 +62,10 @@ def run(arguments: argparse.Namespace) -> int:
         if support:
             _show(built, prompt)
         atomic.make_folder(arguments.out, error=ExchangeError)
-        job = _Job(arguments.out, built, prompt, specs()[arguments.format], failed=failed)
+        job = Job(arguments.out, built, prompt, specs()[arguments.format], failed=failed)
         try:
             with progress("proposing", total=len(inputs), unit="file", quiet=arguments.quiet > 0) as bar:
-                for item, name in zip(inputs, names, strict=True):
-                    _propose_file(job, item, name)
-                    bar.update()
+                job.run(inputs, names, bar)
         finally:
             # Also on Ctrl+C and on an error nobody foresaw: the masks that are there are accounted for.
             atomic.write_bytes(job.out / REPORT, (to_json(job.document()) + "\n").encode(), error=ExchangeError)
@@ -175,67 +140,3 @@ def _first_overwritten(inputs: list[Input], names: list[str], out: Path) -> Path
         if (out / name).resolve().parent in read_from:
             return item.source.path
     return None
-
-
-def _propose_file(job: _Job, item: Input, name: str) -> None:
-    """Propose for every frame of a file: a still is `<name>.png`, a cine `<name>_0000.png`.
-
-    A frame that fails leaves the others; the file is then listed once, with the first reason.
-    """
-    from usassist.core.io.open_study import open_source
-
-    relative, suffix = item.source.relative, job.format.suffix
-    try:
-        reader = open_source(item.source)
-    except UsassistError as error:
-        job.failed.append((relative, str(error)))
-        return
-    broken: list[str] = []
-    study = reader.study
-    try:
-        for ref in study.frames:
-            path = PurePosixPath(f"{name}_{ref.index:04d}{suffix}" if study.is_cine else f"{name}{suffix}")
-            try:
-                _propose_frame(job, reader.frame(ref.index), relative, path)
-            except UsassistError as error:
-                broken.append(f"frame {ref.index}: {error}" if study.is_cine else str(error))
-    finally:
-        reader.close()
-    if broken:
-        count = f"{len(broken)} of {len(study.frames)} frames failed; " if study.is_cine else ""
-        job.failed.append((relative, count + broken[0]))
-
-
-def _propose_frame(job: _Job, frame: Frame, relative: str, path: PurePosixPath) -> None:
-    """Ask the engine about a frame and write each mask; the name of a second label joins its file's name."""
-    start = time.perf_counter()
-    proposals = job.engine.proposer.propose(frame, job.prompt)
-    seconds = time.perf_counter() - start
-    if not proposals:
-        _write(job, path, Mask.empty(frame.shape), frame)
-        job.items.append(_item(relative, frame, path, None, seconds=seconds))
-    for number, proposal in enumerate(proposals):
-        target = path if number == 0 else path.with_name(f"{path.stem}-{proposal.label_id}{job.format.suffix}")
-        _write(job, target, proposal.mask, frame)
-        job.items.append(_item(relative, frame, target, proposal, seconds=seconds))
-
-
-def _write(job: _Job, path: PurePosixPath, mask: Mask, frame: Frame) -> None:
-    target = job.out / path
-    atomic.make_folder(target.parent, error=ExchangeError)
-    job.format.write(target, mask, frame=frame)
-
-
-def _item(
-    relative: str, frame: Frame, path: PurePosixPath, proposal: Proposal | None, *, seconds: float
-) -> dict[str, Any]:
-    return {
-        "input": relative,
-        "frame": frame.ref.index,
-        "mask": str(path),
-        "label": proposal.label_id if proposal else LABEL_ID,
-        "score": proposal.score if proposal else 0.0,
-        "presence": proposal.presence if proposal else 0.0,
-        "quality": proposal.quality if proposal else 0.0,
-        "seconds": round(seconds, 4),
-    }

@@ -23,6 +23,10 @@ class PromptPoint:
     y: float
     positive: bool = True
 
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.x) and math.isfinite(self.y)):
+            raise UsassistError(f"A click is at a place of the image; found ({self.x}, {self.y}).")
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -67,7 +71,10 @@ class Proposal:
     """An engine's answer: never a region until a person accepts it.
 
     `presence` is P(what was asked is in the image), `quality` the predicted Dice given that it is; both 0 to 1.
-    `probability` is an optional HxW float32 map, 0 to 1, for display and uncertainty.
+    `probability` is an optional HxW float32 map, 0 to 1, for display and uncertainty. `refines` is the id of the region
+    whose mask it would replace, None where accepting it makes a region of its own. `strangeness` says how far the image
+    lies from those the model was trained on: 0 or more, above 1 unlike all of them, None where that is not known; then
+    `warning` is a sentence about it for people.
     """
 
     frame_key: str
@@ -80,11 +87,16 @@ class Proposal:
     prompt: Prompt
     seconds: float
     probability: npt.NDArray[np.float32] | None = None
+    refines: str | None = None
+    strangeness: float | None = None
+    warning: str = ""
 
     def __post_init__(self) -> None:
         for name, value in (("presence", self.presence), ("quality", self.quality)):
             if not (math.isfinite(value) and 0.0 <= value <= 1.0):
                 raise UsassistError(f"A proposal's {name} is between 0 and 1; found {value} from {self.engine}.")
+        if self.strangeness is not None and not (math.isfinite(self.strangeness) and self.strangeness >= 0.0):
+            raise UsassistError(f"A proposal's strangeness is 0 or more; found {self.strangeness} from {self.engine}.")
 
     @property
     def score(self) -> float:

@@ -78,6 +78,21 @@ def _folders() -> list[tuple[Path, Origin]]:
 
 def find_model(name: str | None) -> ModelInfo:
     """Return a model by name, or by folder where the text is a path; None gives the default. Raises ModelError."""
+    info = describe(*_folder_of(name))
+    if info.problem:
+        raise ModelError(f"The model {name or DEFAULT_MODEL!r} cannot be used: {info.problem}")
+    return info
+
+
+def read_config(name: str | None) -> ModelConfig:
+    """Return what `model.json` of a model says, found as `find_model` does but quickly: its weights are not read.
+
+    Raises ModelError.
+    """
+    return ModelConfig.read(_folder_of(name)[0])
+
+
+def _folder_of(name: str | None) -> tuple[Path, Origin]:
     wanted = name or DEFAULT_MODEL
     folders = _folders()
     # The user's model wins over a shipped one of the same name: putting it there was deliberate.
@@ -89,10 +104,7 @@ def find_model(name: str | None) -> ModelInfo:
         raise ModelError(
             f"There is no model {wanted!r}; the models are {names}. A folder with {CONFIG_FILE} works too."
         )
-    info = describe(*found)
-    if info.problem:
-        raise ModelError(f"The model {wanted!r} cannot be used: {info.problem}")
-    return info
+    return found
 
 
 def load_model(name: str | None, *, device: str = "cpu", precision: Precision = "fp32") -> "tuple[Model, ModelInfo]":
@@ -215,13 +227,15 @@ def save_model(model: "Model", folder: Path, *, config: ModelConfig, clip_folder
 
     The weights are fp16 but for vectors and adapters, which stay float32. With a base only the tensors that
     `adapt.owned_names` lists are written, all in float32, after a check that the others are still the base's.
-    `clip_folder` is where the open_clip configuration lies if it is not a shipped one. Raises ModelError.
+    `clip_folder` is where the open_clip configuration lies if it is not a shipped one. What other weights in the folder
+    were familiar with goes. Raises ModelError.
     """
     from safetensors.torch import save
 
     from usassist.core.models.adapt import adapter_names, owned_names
     from usassist.core.models.base import require_unchanged
-    from usassist.core.project.atomic import make_folder, write_bytes
+    from usassist.core.models.familiarity import FAMILIARITY_FILE
+    from usassist.core.project.atomic import make_folder, remove, write_bytes
 
     make_folder(folder, error=ModelError)
     state, names = model.state_dict(), owned_names(model, config)
@@ -235,6 +249,7 @@ def save_model(model: "Model", folder: Path, *, config: ModelConfig, clip_folder
         if name in names
     }
     data = save(tensors, metadata={_ADAPTER_WORDS: _adapter_words(config)})
+    remove(folder / FAMILIARITY_FILE, error=ModelError)
     write_bytes(folder / WEIGHTS_FILE, data, error=ModelError)
     write_bytes(folder / CONFIG_FILE, config.to_json().encode(), error=ModelError)
     for source in clip_settings.own_files(config.encoder.open_clip, clip_folder):

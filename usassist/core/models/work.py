@@ -9,6 +9,7 @@ from usassist.core.models.config import Precision
 from usassist.core.models.device import resolve
 from usassist.core.models.embedder import freeze_for_inference
 from usassist.core.models.fold import fold_batch_norms
+from usassist.core.models.fused_conv import fuse_convolutions
 from usassist.core.models.lean import QUICK_GELU_GAIN, ChunkedMlp, QuickGelu
 from usassist.core.models.lora import merge
 from usassist.core.models.precision import lower
@@ -21,14 +22,18 @@ def make_ready(model: "Model", *, device: str = "cpu", precision: Precision = "f
     """Fold, freeze and place a filled model, in place, for inference only.
 
     Batch normalisations go into the convolutions before them, LoRA and QuickGELU's factor into the weights beside them,
-    and the blocks multiply in the precision asked for. In "fp32" answers change by rounding alone; below it they differ
-    a little, and the float32 weights are given away. `model.precision` then says what was done: a trunk without
-    transformer blocks stays in "fp32". Raises ModelError for a precision the device has not.
+    and the blocks multiply in the precision asked for; on a CPU a convolution and its activation become one step. In
+    "fp32" answers change by rounding alone; below it they differ a little, and the float32 weights are given away.
+    `model.precision` then says what was done: a trunk without transformer blocks stays in "fp32". Raises ModelError for
+    a precision the device has not.
     """
     fold_batch_norms(model.eval())
     merge(model)
     fold_quick_gelu(model)
-    freeze_for_inference(model).to(resolve(device))
+    place = resolve(device)
+    freeze_for_inference(model).to(place)
+    if place.type == "cpu":
+        fuse_convolutions(model)
     if lower(model, precision, keep=False):
         model.precision = precision
     return model

@@ -1,37 +1,43 @@
-"""The CLIP-Mona engine: a trained model that needs no prompt, and follows texts and support images."""
+"""The CLIP-Mona engine: a trained model that needs no prompt, and follows texts, support images and clicks."""
 
-import hashlib
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from usassist.core.domain import Box, Frame, Mask, Prompt, Proposal
+from usassist.core.domain import Frame, Mask, Prompt, Proposal
 from usassist.core.errors import ModelError
-from usassist.core.geometry.cv import cv2
 from usassist.core.io.scan import scan_box, scan_grey
 from usassist.core.models.config import ModelConfig, Precision, Task
+from usassist.core.models.familiarity import Familiarity, load_familiarity
+from usassist.core.models.memory import keep_freed_memory
 from usassist.core.models.threads import limit_threads
 from usassist.core.models.token_count import TokenCount
+from usassist.core.proposers.answers import Answers
 from usassist.core.proposers.proposer import BuildOptions, Proposer, ProposerSpec, frame_token
+from usassist.core.proposers.remembered import Remembered
+from usassist.core.proposers.spatial import SPATIAL, PastAnswers, is_there, spatial_prompt
+from usassist.core.proposers.support import support_mask, support_token
+from usassist.core.proposers.unlike import Watch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from usassist.core.models.build import Model
     from usassist.core.models.clip import ImageFeatures
-    from usassist.core.models.mask_head import Segmentation
+    from usassist.core.models.prompt_maps import SpatialPrompt
+    from usassist.core.models.promptable import Begun
     from usassist.core.models.segmenter import Segmenter
 
 Floats = npt.NDArray[np.float32]
 
 _FRAMES_REMEMBERED = 8
 _PROMPTS_REMEMBERED = 64
+_QUESTIONS_REMEMBERED = 2
 _TEXTS_AT_ONCE = 64
-_STEEPEST = 80.0  # float32's exp overflows at 88, and beyond 80 a probability is 0 or 1 anyway
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
@@ -46,20 +52,31 @@ class ClipMonaProposer:
     """
 
     def __init__(
-        self, model: "Model", config: ModelConfig, *, weights_hash: str, threshold: float | None = None
+        self,
+        model: "Model",
+        config: ModelConfig,
+        *,
+        weights_hash: str,
+        threshold: float | None = None,
+        familiarity: Familiarity | None = None,
     ) -> None:
         self._model = model
         self._calibration = config.calibration
         self._config = config
         self._hash = weights_hash
-        self._threshold = config.calibration.threshold if threshold is None else threshold
-        self._frames: OrderedDict[bytes, ImageFeatures] = OrderedDict()
-        self._texts: OrderedDict[str, Tensor] = OrderedDict()
-        self._supports: OrderedDict[bytes, Tensor] = OrderedDict()
+        threshold = config.calibration.threshold if threshold is None else threshold
+        self._answers = Answers(config, threshold, engine=SPEC.name, weights_hash=weights_hash)
+        self._watch = Watch(familiarity)
+        self._past = PastAnswers()
+        self._frames: Remembered[bytes, ImageFeatures] = Remembered(_FRAMES_REMEMBERED)
+        self._texts: Remembered[str, Tensor] = Remembered(_PROMPTS_REMEMBERED)
+        self._supports: Remembered[bytes, Tensor] = Remembered(_PROMPTS_REMEMBERED)
+        self._questions: Remembered[Hashable, Begun] = Remembered(_QUESTIONS_REMEMBERED)
 
     @property
     def spec(self) -> ProposerSpec:
-        return SPEC
+        """Return what the engine is; with a model that follows no clicks it takes none."""
+        return SPEC if self._config.follows_clicks else replace(SPEC, prompts=SPEC.prompts - SPATIAL)
 
     @property
     def weights_hash(self) -> str:
@@ -87,43 +104,55 @@ class ClipMonaProposer:
         """Answer with one proposal for the prompt's label, or one a class for a model of several.
 
         There each proposal's label is the class's name, and a text that is a class's name asks for that class alone.
-        Support images ask for what their masks show; with a text as well, for the mean of both. Raises ModelError for
-        a model without masks, and for support images where the model takes none or a mask shows nothing.
+        Support images ask for what their masks show; with a text as well, for the mean of both. Clicks, a box and a
+        previous mask change the answer of a model that follows them; where they say that something is there its
+        presence is 1. Raises ModelError for a model without masks, for support images where the model takes none or a
+        mask shows nothing, and for clicks that all lie outside the scan.
         """
         import torch
 
-        from usassist.core.models.mask_head import uncontested
+        started = time.perf_counter()
+        model, pointed = self._segmenter(), self._pointed(frame, prompt)
+        with torch.inference_mode():
+            features = self._features(frame)
+            if self._config.follows_clicks:
+                out = model.answer(self._begun(frame, features, prompt), self._maps(pointed))
+            else:
+                out = model.decode(features, self._asked(model, prompt))
+        (like,) = self._watch.judge([frame], features)
+        found = self._answers.proposals(frame, prompt, out, is_there=is_there(pointed))
+        if self._config.follows_clicks:
+            self._past.keep(found[0], out)
+        seconds = (time.perf_counter() - started) / len(found)
+        return tuple(like.told(proposal, seconds=seconds) for proposal in found)
+
+    def propose_many(self, frames: Sequence[Frame], prompt: Prompt) -> tuple[tuple[Proposal, ...], ...]:
+        """Answer a prompt that points at no place about several frames, as `propose` does but for rounding.
+
+        They are encoded and decoded at once, which is quicker, and none is remembered. Raises ModelError where one of
+        them would.
+        """
+        import torch
+
+        from usassist.core.models.mask_head import Segmentation
 
         started = time.perf_counter()
         model = self._segmenter()
         with torch.inference_mode():
-            out = model.decode(self._features(frame), self._asked(model, prompt))
-            box = scan_box(frame)
-            maps = self._probabilities(out, box)
-        decided = uncontested(torch.from_numpy(maps)).numpy()
-        wanted = self._wanted_objects(prompt, len(maps))
-        proposals = []
-        for index in wanted:
-            presence, quality = self._confidence(out, index)
-            found, full = np.zeros(frame.shape, dtype=np.bool_), np.zeros(frame.shape, dtype=np.float32)
-            full[box.slices] = maps[index]
-            if presence >= self._calibration.presence_threshold:
-                found[box.slices] = decided[index] > self._threshold
-            proposals.append(
-                Proposal(
-                    frame_key=frame.ref.key,
-                    label_id=prompt.label_id if len(maps) == 1 else self._config.classes[index],
-                    mask=Mask.from_array(found),
-                    presence=presence,
-                    quality=quality,
-                    engine=SPEC.name,
-                    weights_hash=self._hash,
-                    prompt=prompt,
-                    seconds=(time.perf_counter() - started) / len(wanted),
-                    probability=full,
-                )
-            )
-        return tuple(proposals)
+            asked = self._asked(model, prompt)
+            features = model.encode(torch.cat([self._image(frame) for frame in frames]))
+            out = model.decode(features, asked)
+        likes = self._watch.judge(frames, features)
+        answers = []
+        for index, frame in enumerate(frames):
+            own = slice(index, index + 1)
+            answer = Segmentation(out.logits[own], out.presence[own], out.quality[own])
+            answers.append(self._answers.proposals(frame, prompt, answer))
+        seconds = (time.perf_counter() - started) / sum(map(len, answers))
+        return tuple(
+            tuple(like.told(proposal, seconds=seconds) for proposal in answer)
+            for like, answer in zip(likes, answers, strict=True)
+        )
 
     def embed(self, frame: Frame) -> Floats:
         """Return the frame's embedding (D,), of length 1."""
@@ -164,6 +193,8 @@ class ClipMonaProposer:
         self._frames.clear()
         self._texts.clear()
         self._supports.clear()
+        self._questions.clear()
+        self._past.clear()
 
     def _segmenter(self) -> "Segmenter":
         from usassist.core.models.segmenter import Segmenter
@@ -182,7 +213,14 @@ class ClipMonaProposer:
             with torch.inference_mode():
                 return self._model.encode(self._image(frame))
 
-        return _remembered(self._frames, frame_token(frame), encode, most=_FRAMES_REMEMBERED)
+        return self._frames.get(frame_token(frame), encode)
+
+    def _begun(self, frame: Frame, features: "ImageFeatures", prompt: Prompt) -> "Begun":
+        """Return a question as far as no click changes it; the next click on the frame goes on from there."""
+        model = self._segmenter()
+        supports = tuple(support_token(*case) for case in prompt.support)
+        key = (frame_token(frame), (prompt.text or "").strip(), supports)
+        return self._questions.get(key, lambda: model.begin(features, self._asked(model, prompt)))
 
     def _image(self, frame: Frame) -> "Tensor":
         """Return a frame as the model's input (1, 3, size, size): the one way for every question."""
@@ -199,7 +237,7 @@ class ClipMonaProposer:
         text = (prompt.text or "").strip()
         asked = []
         if text and self._config.follows_text:
-            asked.append(_remembered(self._texts, text, lambda: model.embed_texts([text]), most=_PROMPTS_REMEMBERED))
+            asked.append(self._texts.get(text, lambda: model.embed_texts([text])))
         if prompt.support:
             asked.append(self._support(model, prompt.support))
         return torch.stack(asked).mean(0) if len(asked) > 1 else next(iter(asked), None)
@@ -215,66 +253,26 @@ class ClipMonaProposer:
         return torch.cat([self._support_case(model, frame, mask) for frame, mask in cases]).mean(0, keepdim=True)
 
     def _support_case(self, model: "Segmenter", frame: Frame, mask: Mask) -> "Tensor":
-        def embed() -> "Tensor":
-            return model.embed_support(self._image(frame), self._support_mask(frame, mask))
-
-        return _remembered(self._supports, _support_token(frame, mask), embed, most=_PROMPTS_REMEMBERED)
-
-    def _support_mask(self, frame: Frame, mask: Mask) -> "Tensor":
         import torch
 
-        if mask.shape != frame.shape:
-            raise ModelError(f"A support mask of {mask.shape} does not fit its image of {frame.shape}; choose another.")
-        inside = mask.to_array()[scan_box(frame).slices]
-        if not inside.any():
-            raise ModelError("The mask of a support image shows nothing inside its scan; choose another image.")
-        size = self._config.preprocess.size
-        share = cv2.resize(inside.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
-        # Half a pixel's share is the outline; an object thinner than that is wherever there is anything of it.
-        wanted = share >= min(0.5, float(share.max()))
-        return torch.from_numpy(wanted.astype(np.float32))[None, None].to(self._model.encoder.device)
+        def embed() -> "Tensor":
+            shown = torch.from_numpy(support_mask(frame, mask, size=self._config.preprocess.size))
+            return model.embed_support(self._image(frame), shown[None, None].to(self._model.encoder.device))
 
-    def _class_named(self, text: str) -> int | None:
-        """Return the index of the class of that name, None where there is none or the model has one object."""
-        names = [name.casefold() for name in self._config.classes]
-        return names.index(text.casefold()) if len(names) > 1 and text.casefold() in names else None
+        return self._supports.get(support_token(frame, mask), embed)
 
-    def _wanted_objects(self, prompt: Prompt, count: int) -> Sequence[int]:
-        named = self._class_named((prompt.text or "").strip())
-        return range(count) if named is None else [named]
+    def _pointed(self, frame: Frame, prompt: Prompt) -> "SpatialPrompt | None":
+        if not self._config.follows_clicks:
+            return None
+        behind = self._past.behind(frame.ref.key, prompt.mask)
+        return spatial_prompt(prompt, shape=frame.shape, seen=scan_box(frame), behind=behind)
 
-    def _probabilities(self, out: "Segmentation", box: Box) -> Floats:
-        """Return the probability (K, rows, columns) of each object in the box."""
-        size = (box.width, box.height)
-        logits = out.logits if out.logits.shape[1] > 2 else out.object_logits()
-        # Logits, not probabilities, are interpolated: the contour then lies where the model is undecided.
-        maps = [cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in logits[0].float().cpu().numpy()]
-        if len(maps) == 1:
-            return np.asarray(1 / (1 + np.exp(-np.clip(maps, -_STEEPEST, _STEEPEST))), dtype=np.float32)
-        stack = np.stack(maps)
-        weights = np.exp(stack - stack.max(0))
-        return np.asarray(weights[1:] / weights.sum(0), dtype=np.float32)
+    def _maps(self, pointed: "SpatialPrompt | None") -> "Tensor | None":
+        from usassist.core.models.prompt_maps import prompt_maps
 
-    def _confidence(self, out: "Segmentation", index: int) -> tuple[float, float]:
-        presence, peak, quality = (float(v.reshape(-1)[index]) for v in (out.presence, out.peak, out.quality))
-        return self._calibration.presence(presence, peak=peak), self._calibration.quality(quality)
-
-
-def _remembered(memory: OrderedDict[_Key, _Value], key: _Key, make: Callable[[], _Value], *, most: int) -> _Value:
-    """Return what is remembered under a key, made now where it is not; the longest unused is forgotten."""
-    if key not in memory:
-        memory[key] = make()
-        while len(memory) > most:
-            memory.popitem(last=False)
-    memory.move_to_end(key)
-    return memory[key]
-
-
-def _support_token(frame: Frame, mask: Mask) -> bytes:
-    digest = hashlib.blake2b(frame_token(frame), digest_size=16)
-    digest.update(repr((mask.shape, mask.origin, mask.crop.shape)).encode())
-    digest.update(mask.crop.tobytes())
-    return digest.digest()
+        if pointed is None:
+            return None
+        return prompt_maps([pointed], side=self._config.preprocess.size // 4).to(self._model.encoder.device)
 
 
 def _unit(embeddings: "Tensor") -> Floats:
@@ -285,16 +283,20 @@ def _unit(embeddings: "Tensor") -> Floats:
 
 def _build(options: BuildOptions) -> Proposer:
     limit_threads()  # before torch is imported, so that its idle threads sleep beside other busy programs
+    keep_freed_memory()
     from usassist.core.models.weights import load_model
 
     model, info = load_model(options.model, device=options.device, precision=options.precision)
-    return ClipMonaProposer(model, model.config, weights_hash=info.weights_hash, threshold=options.threshold)
+    known = load_familiarity(info.folder, weights_hash=info.weights_hash, tap_channels=model.encoder.tap_channels)
+    return ClipMonaProposer(
+        model, model.config, weights_hash=info.weights_hash, threshold=options.threshold, familiarity=known
+    )
 
 
 SPEC = ProposerSpec(
     name="clip_mona",
     title="CLIP-Mona",
-    prompts=frozenset({"text", "support"}),
+    prompts=frozenset({"text", "support", *SPATIAL}),
     requires=("weights",),
     build=_build,
     embeds=True,

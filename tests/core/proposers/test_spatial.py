@@ -1,0 +1,92 @@
+"""A click at a known pixel lands in the right cell of the maps, also where the model sees a part of the frame only."""
+
+import numpy as np
+import pytest
+
+from usassist.core.domain import Box, Mask, Prompt, PromptPoint
+from usassist.core.errors import ModelError
+from usassist.core.models.prompt_maps import MOST_POINTS, prompt_maps
+from usassist.core.proposers.spatial import is_there, spatial_prompt
+
+SHAPE = (120, 160)
+WHOLE = Box(0, 0, *SHAPE)
+CROP = Box(20, 40, 84, 136)
+SIDE = 32
+
+
+def maps(prompt: Prompt, seen: Box) -> np.ndarray:
+    return prompt_maps([spatial_prompt(prompt, shape=SHAPE, seen=seen)], side=SIDE)[0].numpy()
+
+
+def cell_of(x: float, y: float, seen: Box) -> tuple[int, int]:
+    """Return the cell (row, col) that holds the centre of pixel (x, y)."""
+    return int((y + 0.5 - seen.top) / seen.height * SIDE), int((x + 0.5 - seen.left) / seen.width * SIDE)
+
+
+@pytest.mark.parametrize("seen", [WHOLE, CROP], ids=["whole", "crop"])
+@pytest.mark.parametrize("positive", [True, False])
+def test_a_click_lands_in_its_cell(seen: Box, positive: bool) -> None:
+    rng = np.random.default_rng(3)
+    corners = [(seen.left, seen.top), (seen.right - 1, seen.bottom - 1), (seen.left, seen.bottom - 1)]
+    inside = [(int(rng.integers(seen.left, seen.right)), int(rng.integers(seen.top, seen.bottom))) for _ in range(20)]
+    for x, y in [*corners, *inside]:
+        found = maps(Prompt("x", points=(PromptPoint(x, y, positive),)), seen)
+        near = 0 if positive else 2
+        assert np.unravel_index(found[near].argmax(), found[near].shape) == cell_of(x, y, seen)
+        assert not found[2 - near].any() and not found[4:].any()
+
+
+@pytest.mark.parametrize("seen", [WHOLE, CROP], ids=["whole", "crop"])
+def test_a_box_and_a_mask_cover_the_same_cells(seen: Box) -> None:
+    box = Box(30, 50, 60, 98)
+    inside = np.zeros(SHAPE, dtype=np.bool_)
+    inside[box.slices] = True
+    by_box = maps(Prompt("x", box=box), seen)[4]
+    by_mask = maps(Prompt("x", mask=Mask.from_array(inside)), seen)[5]
+    assert by_box == pytest.approx(by_mask, abs=0.02)
+    assert by_box[cell_of(70, 45, seen)] == 1 and by_box[cell_of(120, 70, seen)] == -1
+
+
+def test_what_is_beside_what_the_model_sees_is_left_out() -> None:
+    there, beside = PromptPoint(60, 40), PromptPoint(5, 5)
+    kept = spatial_prompt(Prompt("x", points=(there, beside)), shape=SHAPE, seen=CROP)
+    assert kept.positive == ((20.5 / 96, 20.5 / 64),)
+    cut = spatial_prompt(Prompt("x", box=Box(0, 0, 52, 88)), shape=SHAPE, seen=CROP)
+    assert cut.box == (0, 0, 0.5, 0.5)
+    for prompt in (Prompt("x", points=(beside,)), Prompt("x", box=Box(0, 0, 10, 10))):
+        with pytest.raises(ModelError, match=r"columns 40 to 135, rows 20 to 83.*click inside"):
+            spatial_prompt(prompt, shape=SHAPE, seen=CROP)
+
+
+def test_what_points_at_nothing_is_nothing() -> None:
+    for prompt in (Prompt("x", text="a cyst"), Prompt("x"), Prompt("x", mask=Mask.empty(SHAPE))):
+        assert spatial_prompt(prompt, shape=SHAPE, seen=CROP) is None
+    corner = np.zeros(SHAPE, dtype=np.bool_)
+    corner[:5, :5] = True
+    assert spatial_prompt(Prompt("x", mask=Mask.from_array(corner)), shape=SHAPE, seen=CROP) is None
+
+
+def test_a_mask_of_another_frame_is_a_sentence() -> None:
+    with pytest.raises(ModelError, match=r"\(5, 5\).*\(120, 160\)"):
+        spatial_prompt(Prompt("x", mask=Mask.empty((5, 5))), shape=SHAPE, seen=WHOLE)
+
+
+def test_hostile_clicks_stay_small_and_finite() -> None:
+    points = tuple(PromptPoint(x, y) for x in (1e300, -1e300, -1) for y in (1e300, -1e300, 10.0))
+    with pytest.raises(ModelError, match="click inside"):
+        spatial_prompt(Prompt("x", points=points), shape=SHAPE, seen=WHOLE)
+    many = tuple(PromptPoint(i % 160, i % 120, bool(i % 2)) for i in range(10_000))
+    found = maps(Prompt("x", points=(*points, *many), box=Box(0, 0, 10_000_000, 10_000_000)), WHOLE)
+    assert np.isfinite(found).all() and np.abs(found).max() <= 1
+    latest = maps(Prompt("x", points=many[-2 * MOST_POINTS :], box=Box(0, 0, 120, 160)), WHOLE)
+    assert np.array_equal(found, latest)
+
+
+def test_only_what_does_not_belong_says_nothing_about_being_there() -> None:
+    said = {
+        "nothing": is_there(None),
+        "negative": is_there(spatial_prompt(Prompt("x", points=(PromptPoint(1, 1, False),)), shape=SHAPE, seen=WHOLE)),
+        "positive": is_there(spatial_prompt(Prompt("x", points=(PromptPoint(1, 1),)), shape=SHAPE, seen=WHOLE)),
+        "box": is_there(spatial_prompt(Prompt("x", box=Box(0, 0, 9, 9)), shape=SHAPE, seen=WHOLE)),
+    }
+    assert said == {"nothing": False, "negative": False, "positive": True, "box": True}

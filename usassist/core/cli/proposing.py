@@ -1,0 +1,174 @@
+"""The work of `usassist propose`: files are read ahead, frames asked about in batches, masks written behind.
+
+Whatever the number of files and the length of a cine, a few batches of frames and masks are in memory, and less than a
+kilobyte a mask for proposals.json.
+"""
+
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from usassist.core.cli.engine import LABEL_ID, Engine
+from usassist.core.cli.inputs import Failure, Input
+from usassist.core.cli.output import Bar
+from usassist.core.cli.pipeline import Behind, ahead
+from usassist.core.domain import Frame, Mask, Prompt, Proposal
+from usassist.core.errors import UsassistError
+from usassist.core.exchange.format import FormatSpec
+from usassist.core.proposers.many import AT_ONCE, Answer, answer_each, answers_many
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A frame of a file, or why it could not be read, and where its mask goes."""
+
+    relative: str
+    path: PurePosixPath
+    index: int
+    frame: Frame | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The end of a file of so many frames; `reason` says why it could not be opened at all."""
+
+    relative: str
+    frames: int = 0
+    is_cine: bool = False
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Job:
+    """What is being written: items grow frame by frame, so that whatever stops the job, what is done is reported."""
+
+    out: Path
+    engine: Engine
+    prompt: Prompt
+    format: FormatSpec
+    items: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    _broken: list[tuple[int, str]] = field(default_factory=list)
+
+    def run(self, inputs: Sequence[Input], names: Sequence[str], bar: Bar) -> None:
+        """Propose for every frame of every file: a still is `<name>.png`, a cine `<name>_0000.png`.
+
+        A frame that fails leaves the others; its file is then listed once, with the first reason. However this ends,
+        masks whose answer was there are written, and their items listed.
+        """
+        most = AT_ONCE if answers_many(self.engine.proposer) else 1
+        steps = _steps(inputs, names, suffix=self.format.suffix)
+        batch: list[_Look | _End] = []
+        with Behind(most=4 * AT_ONCE) as behind, closing(ahead(steps, most=2 * AT_ONCE)) as read:
+            for step in read:
+                batch.append(step)
+                if len(batch) >= 4 * AT_ONCE or sum(isinstance(each, _Look) for each in batch) >= most:
+                    self._ask(batch, behind, bar)
+                    batch = []
+            self._ask(batch, behind, bar)
+
+    def document(self) -> dict[str, Any]:
+        """Return proposals.json as CLI.md fixes it.
+
+        `support` counts the support images where there are any, `compute_precision` is there below float32.
+        """
+        special: dict[str, Any] = {"support": len(self.prompt.support)} if self.prompt.support else {}
+        if self.engine.precision != "fp32":
+            special["compute_precision"] = self.engine.precision
+        return {
+            "model": self.engine.model,
+            "engine": self.engine.name,
+            "weights_hash": self.engine.weights_hash,
+            "prompt": self.prompt.text,
+            "device": self.engine.device,
+            "items": self.items,
+            "failed": [{"input": name, "reason": reason} for name, reason in self.failed],
+            **special,
+        }
+
+    def _ask(self, batch: Sequence[_Look | _End], behind: Behind, bar: Bar) -> None:
+        frames = [step.frame for step in batch if isinstance(step, _Look) and step.frame is not None]
+        answers = answer_each(self.engine.proposer, frames, self.prompt)
+        for step in batch:
+            if isinstance(step, _End):
+                behind.call(partial(self._end, step, bar))
+            elif step.frame is None:
+                behind.call(partial(self._broken.append, (step.index, step.reason)))
+            else:
+                behind.call(partial(self._finish, step, step.frame, _without_maps(next(answers))))
+
+    def _finish(self, step: _Look, frame: Frame, answer: Answer) -> None:
+        """Write the masks of a frame; the name of a second label joins its file's name."""
+        if answer.error is not None:
+            self._broken.append((step.index, str(answer.error)))
+            return
+        suffix = self.format.suffix
+        try:
+            for number, proposal in enumerate(answer.proposals or (None,)):
+                path = step.path
+                if proposal is not None and number > 0:
+                    path = path.with_name(f"{path.name.removesuffix(suffix)}-{proposal.label_id}{suffix}")
+                mask = Mask.empty(frame.shape) if proposal is None else proposal.mask
+                self.format.write(self.out / path, mask, frame=frame)
+                self.items.append(_item(step, path, proposal, seconds=answer.seconds))
+        except UsassistError as error:
+            self._broken.append((step.index, str(error)))
+
+    def _end(self, step: _End, bar: Bar) -> None:
+        broken, self._broken = self._broken, []
+        if step.reason:
+            self.failed.append((step.relative, step.reason))
+        elif broken:
+            index, reason = broken[0]
+            where = f"{len(broken)} of {step.frames} frames failed; frame {index}: " if step.is_cine else ""
+            self.failed.append((step.relative, where + reason))
+        bar.update()
+
+
+def _steps(inputs: Sequence[Input], names: Sequence[str], *, suffix: str) -> Generator[_Look | _End, None, None]:
+    """Yield every frame of every file, and behind them the file's end; one file is open at a time."""
+    from usassist.core.io.open_study import open_source
+
+    for item, name in zip(inputs, names, strict=True):
+        relative = item.source.relative
+        try:
+            reader = open_source(item.source)
+        except UsassistError as error:
+            yield _End(relative, reason=str(error))
+            continue
+        study = reader.study
+        try:
+            for ref in study.frames:
+                path = PurePosixPath(f"{name}_{ref.index:04d}{suffix}" if study.is_cine else f"{name}{suffix}")
+                try:
+                    look = _Look(relative, path, ref.index, reader.frame(ref.index))
+                except UsassistError as error:
+                    look = _Look(relative, path, ref.index, reason=str(error))
+                yield look
+        finally:
+            reader.close()
+        yield _End(relative, frames=len(study.frames), is_cine=study.is_cine)
+
+
+def _without_maps(answer: Answer) -> Answer:
+    """Leave out the probability maps, megabytes a frame that nobody writes."""
+    return replace(answer, proposals=tuple(replace(each, probability=None) for each in answer.proposals))
+
+
+def _item(step: _Look, path: PurePosixPath, proposal: Proposal | None, *, seconds: float) -> dict[str, Any]:
+    return {
+        "input": step.relative,
+        "frame": step.index,
+        "mask": str(path),
+        "label": proposal.label_id if proposal else LABEL_ID,
+        "score": proposal.score if proposal else 0.0,
+        "presence": proposal.presence if proposal else 0.0,
+        "quality": proposal.quality if proposal else 0.0,
+        "seconds": round(seconds, 4),
+        "strangeness": None if proposal is None or proposal.strangeness is None else round(proposal.strangeness, 4),
+        "warning": proposal.warning if proposal else "",
+    }

@@ -1,0 +1,96 @@
+"""From a model's raw outputs about one frame to proposals in the frame's own pixels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from usassist.core.domain import Box, Frame, Mask, Prompt, Proposal
+from usassist.core.geometry.cv import cv2
+from usassist.core.io.scan import scan_box
+from usassist.core.models.config import ModelConfig
+
+if TYPE_CHECKING:
+    from usassist.core.models.mask_head import Segmentation
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """How one model's outputs are read: its calibration and classes, and the threshold on probability."""
+
+    config: ModelConfig
+    threshold: float
+    engine: str
+    weights_hash: str
+
+    def proposals(self, frame: Frame, prompt: Prompt, out: "Segmentation", *, is_there: bool = False) -> list[Proposal]:
+        """Return what the outputs for one frame (a batch of 1) say: one proposal an object that is asked for.
+
+        Where `is_there`, a person said so and presence is 1. `seconds` is left to who knows when it began.
+        """
+        import torch
+
+        from usassist.core.models.mask_head import uncontested
+
+        box = scan_box(frame)
+        maps = probabilities(out, box)
+        decided = uncontested(torch.from_numpy(maps)).numpy()
+        proposals = []
+        for index in self._wanted(prompt, len(maps)):
+            presence, quality = self._confidence(out, index)
+            presence = 1.0 if is_there else presence
+            found = np.zeros(frame.shape, dtype=np.bool_)
+            if presence >= self.config.calibration.presence_threshold:
+                found[box.slices] = decided[index] > self.threshold
+            proposals.append(
+                Proposal(
+                    frame_key=frame.ref.key,
+                    label_id=prompt.label_id if len(maps) == 1 else self.config.classes[index],
+                    mask=Mask.from_array(found),
+                    presence=presence,
+                    quality=quality,
+                    engine=self.engine,
+                    weights_hash=self.weights_hash,
+                    prompt=prompt,
+                    seconds=0.0,
+                    probability=_in_frame(maps[index], box, frame.shape),
+                )
+            )
+        return proposals
+
+    def _wanted(self, prompt: Prompt, count: int) -> Sequence[int]:
+        """Return the objects that are asked for: all, or the one whose name the text is."""
+        text = (prompt.text or "").strip().casefold()
+        names = [name.casefold() for name in self.config.classes]
+        return [names.index(text)] if len(names) > 1 and text in names else range(count)
+
+    def _confidence(self, out: "Segmentation", index: int) -> tuple[float, float]:
+        presence, peak, quality = (float(v.reshape(-1)[index]) for v in (out.presence, out.peak, out.quality))
+        calibration = self.config.calibration
+        return calibration.presence(presence, peak=peak), calibration.quality(quality)
+
+
+def probabilities(out: "Segmentation", box: Box) -> Floats:
+    """Return the probability (K, rows, columns) of each object in the box, from the outputs for one image."""
+    import torch
+
+    size = (box.width, box.height)
+    logits = out.logits if out.logits.shape[1] > 2 else out.object_logits()
+    # Logits, not probabilities, are interpolated: the contour then lies where the model is undecided.
+    maps = [cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in logits[0].float().cpu().numpy()]
+    stack = torch.from_numpy(np.stack(maps))
+    found: Floats = (stack.sigmoid_() if len(maps) == 1 else stack.softmax(0)[1:]).numpy()
+    return found
+
+
+def _in_frame(values: Floats, box: Box, shape: tuple[int, int]) -> Floats:
+    """Return values of the box in a map of the whole frame, 0 outside."""
+    if values.shape == shape:
+        return values
+    full = np.zeros(shape, dtype=np.float32)
+    full[box.slices] = values
+    return full

@@ -1,0 +1,109 @@
+"""What a person points at, from pixels of the frame to what a model's decoder reads."""
+
+import hashlib
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from usassist.core.domain import Box, Mask, Prompt, PromptKind, Proposal
+from usassist.core.errors import ModelError
+
+if TYPE_CHECKING:
+    from usassist.core.models.mask_head import Segmentation
+    from usassist.core.models.prompt_maps import SpatialPrompt
+
+Floats = npt.NDArray[np.float32]
+
+_MASKS_REMEMBERED = 64
+SPATIAL: frozenset[PromptKind] = frozenset({"points", "box", "mask"})
+"""The kinds of prompt that point at a place."""
+
+
+class PastAnswers:
+    """The probabilities behind the last masks that a model answered with, 64 KB each for the shipped model.
+
+    A mask that comes back to be corrected says more with them: how sure the model was of each of its parts.
+    """
+
+    def __init__(self) -> None:
+        self._behind: OrderedDict[bytes, Floats] = OrderedDict()
+
+    def keep(self, proposal: Proposal, out: "Segmentation") -> None:
+        """Remember what is behind a proposal, at the size of the outputs; nothing of a model of several objects."""
+        if not proposal.mask.is_empty and out.logits.shape[1] <= 2:
+            self._behind[_token(proposal.frame_key, proposal.mask)] = out.probability()[0, 0].cpu().numpy()
+            while len(self._behind) > _MASKS_REMEMBERED:
+                self._behind.popitem(last=False)
+
+    def behind(self, frame_key: str, mask: Mask | None) -> Floats | None:
+        """Return the probabilities behind a mask in the part of the frame that the model looks at, None if unknown."""
+        return None if mask is None or mask.is_empty else self._behind.get(_token(frame_key, mask))
+
+    def clear(self) -> None:
+        """Forget every mask."""
+        self._behind.clear()
+
+
+def spatial_prompt(
+    prompt: Prompt, *, shape: tuple[int, int], seen: Box, behind: Floats | None = None
+) -> "SpatialPrompt | None":
+    """Return clicks, box and previous mask as shares of `seen`, the part of a frame of `shape` that a model looks at.
+
+    `behind` are the probabilities in `seen` that the previous mask came from, where they are known. Clicks beside that
+    part say nothing about it and are left out, a box is cut to it, a mask without a pixel in it is none. None where
+    nothing is pointed at. Raises ModelError where everything is beside it: an answer about another place than the one
+    that was pointed at would be worse than none; and for a mask of another size than the frame's.
+    """
+    from usassist.core.models.prompt_maps import SpatialPrompt
+
+    if not prompt.kinds & SPATIAL:
+        return None
+    inside = [point for point in prompt.points if _is_in(seen, point.x, point.y)]
+    clicks = [((point.x + 0.5 - seen.left) / seen.width, (point.y + 0.5 - seen.top) / seen.height) for point in inside]
+    box = _box_in(prompt.box, seen) if prompt.box is not None else None
+    if (prompt.points or prompt.box is not None) and not clicks and box is None:
+        raise ModelError(
+            f"The clicks lie outside the part of the picture that the model looks at (columns {seen.left} to "
+            f"{seen.right - 1}, rows {seen.top} to {seen.bottom - 1}); click inside it, or draw by hand."
+        )
+    positive = tuple(at for at, point in zip(clicks, inside, strict=True) if point.positive)
+    negative = tuple(at for at, point in zip(clicks, inside, strict=True) if not point.positive)
+    previous = _previous(prompt.mask, shape, seen) if behind is None else behind
+    found = SpatialPrompt(positive, negative, box, previous)
+    return None if found.is_empty else found
+
+
+def is_there(pointed: "SpatialPrompt | None") -> bool:
+    """Return whether the person says that the object is in the image: what does not belong to it alone says nothing."""
+    return pointed is not None and bool(pointed.positive or pointed.box is not None or pointed.previous is not None)
+
+
+def _is_in(seen: Box, x: float, y: float) -> bool:
+    return seen.left - 0.5 <= x < seen.right - 0.5 and seen.top - 0.5 <= y < seen.bottom - 0.5
+
+
+def _box_in(box: Box, seen: Box) -> tuple[float, float, float, float] | None:
+    inner = box.intersection(seen)
+    if inner.is_empty:
+        return None
+    left, right = (inner.left - seen.left) / seen.width, (inner.right - seen.left) / seen.width
+    top, bottom = (inner.top - seen.top) / seen.height, (inner.bottom - seen.top) / seen.height
+    return left, top, right, bottom
+
+
+def _previous(mask: Mask | None, shape: tuple[int, int], seen: Box) -> Floats | None:
+    if mask is None:
+        return None
+    if mask.shape != shape:
+        raise ModelError(f"The mask to correct is of {mask.shape}, the frame of {shape}; choose a mask of this frame.")
+    inside = mask.to_array()[seen.slices]
+    return inside.astype(np.float32) if inside.any() else None
+
+
+def _token(frame_key: str, mask: Mask) -> bytes:
+    tight = mask.tight()
+    digest = hashlib.blake2b(repr((frame_key, tight.shape, tight.origin, tight.crop.shape)).encode(), digest_size=16)
+    digest.update(tight.crop.tobytes())
+    return digest.digest()

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from usassist.core.domain import Box, Frame, FrameRef, Prompt, ScanRegion
+from usassist.core.domain import Box, Frame, FrameRef, Mask, Prompt, PromptPoint, ScanRegion
 from usassist.core.errors import ModelError
 from usassist.core.proposers import BuildOptions, build, specs
 
@@ -116,3 +116,15 @@ def test_a_spec_is_complete(engine: str) -> None:
 def test_an_unknown_engine_names_the_known_ones() -> None:
     with pytest.raises(ModelError, match=r"no engine .nothing.*clip_mona"):
         build("nothing", BuildOptions())
+
+
+def test_clicks_anywhere_and_in_any_number_do_no_harm(proposer) -> None:
+    frame = _frame(regions=(ScanRegion(Box(10, 20, 90, 100), "b_mode", (0.1, 0.1)),))
+    many = tuple(PromptPoint(i % 200 - 20, i % 150 - 20, bool(i % 3)) for i in range(10_000))
+    far = (PromptPoint(1e300, -1e300), PromptPoint(60, 50), PromptPoint(-1e9, 4, False))
+    for points in (many, far):
+        for proposal in proposer.propose(frame, Prompt("lesion", points=points, mask=Mask.empty(frame.shape))):
+            assert proposal.mask.shape == frame.shape and 0 <= proposal.score <= 1
+            outside = proposal.mask.to_array()
+            outside[10:90, 20:100] = False
+            assert not outside.any()

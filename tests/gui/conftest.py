@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,9 +47,24 @@ def write_cine(path: Path, frames: np.ndarray, *, frame_time_ms: float = 40.0) -
     data.save_as(path, enforce_file_format=True)
 
 
+def _dark(grey: np.ndarray) -> np.ndarray:
+    return cv2.medianBlur(grey, 3) < 60
+
+
+def pointed_at(prompt: Prompt, shape: tuple[int, int]) -> Mask:
+    """Return what the engine of these tests answers to clicks, a box and a mask before them."""
+    inside = np.zeros(shape, dtype=np.uint8) if prompt.mask is None else prompt.mask.to_array().astype(np.uint8)
+    if prompt.box is not None:
+        inside[prompt.box.slices] = 1
+    for point in prompt.points:
+        cv2.circle(inside, (round(point.x), round(point.y)), 5, int(point.positive), -1)
+    return Mask.from_array(inside > 0)
+
+
 class FakeEngine:
     """Proposes the dark blob at once; `gate` can hold it back, `error` makes it fail.
 
+    Clicks and a box are answered with discs of 5 pixels and the box, on top of the mask that is corrected.
     A frame's embedding follows its mean, a text's its letters; it reads eight words with start and end.
     """
 
@@ -65,9 +81,12 @@ class FakeEngine:
         self.error: Exception | None = None
         self.start_error: Exception | None = None
         self.asked: list[str] = []
+        self.prompts: list[Prompt] = []
         self.warmed: list[str] = []
         self.starts = 0
         self.closed = 0
+        self.warning = ""
+        self.finds_nothing = False
 
     def start(self, _name: str, _options: BuildOptions) -> "FakeEngine":
         self.starts += 1
@@ -82,12 +101,16 @@ class FakeEngine:
         if not self.gate.wait(60):
             raise ModelError("The test never opened the gate.")
         self.asked.append(frame.ref.key)
+        self.prompts.append(prompt)
         if self.error is not None:
             raise self.error
         grey = frame.pixels if frame.pixels.ndim == 2 else frame.pixels[..., 0]
-        mask = Mask.from_array(cv2.medianBlur(np.ascontiguousarray(grey), 3) < 60)
+        pointed = prompt.points or prompt.box is not None
+        mask = pointed_at(prompt, frame.shape) if pointed else Mask.from_array(_dark(np.ascontiguousarray(grey)))
         key = frame.ref.key
-        return (Proposal(key, prompt.label_id, mask, 0.9, 0.8, "fake", self.weights_hash, prompt, 0.001),)
+        mask = Mask.empty(frame.shape) if self.finds_nothing else mask
+        found = Proposal(key, prompt.label_id, mask, 0.9, 0.8, "fake", self.weights_hash, prompt, 0.001)
+        return (replace(found, strangeness=2.0 if self.warning else 0.4, warning=self.warning),)
 
     def _answer_embedding(self) -> None:
         if not self.gate.wait(60):

@@ -30,6 +30,7 @@ CONTRACT = {
     "B": "tool_brush",
     "E": "tool_eraser",
     "P": "tool_polygon",
+    "Q": "tool_click",
     "V": "tool_edit",
     "H": "tool_pan",
     "[": "smaller",

@@ -56,7 +56,11 @@ def test_search_takes_words_in_any_order_and_case(dock: FilesDock) -> None:
 def test_a_search_shows_its_results_from_the_top(document, qtbot, tmp_path) -> None:
     many = tuple(Source(f"s{n}", tmp_path / f"f{n}.png", f"f{n}.png", 1, 1) for n in range(300))
     stub = SimpleNamespace(
-        sources=many, source_index=150, failure_of=lambda _key: None, status_of=lambda _key: "untouched"
+        sources=many,
+        source_index=150,
+        failure_of=lambda _key: None,
+        status_of=lambda _key: "untouched",
+        warning_about=lambda _key: "",
     )
     dock = FilesDock(document)
     qtbot.addWidget(dock)
@@ -151,6 +155,9 @@ class ManyFiles(QObject):
     def failure_of(self, _key: str) -> None:
         return None
 
+    def warning_about(self, _key: str) -> str:
+        return ""
+
     def counts(self) -> tuple[int, int]:
         return 12, 10_000
 
@@ -178,3 +185,15 @@ def test_the_model_translates_positions(qtbot) -> None:
     assert model.source_index(0) == 777
     assert model.row_of(777) == 0
     assert model.row_of(778) == -1
+
+
+def test_a_file_that_is_unlike_the_training_images_says_so(dock: FilesDock, document, engine, show, qtbot) -> None:
+    engine.warning = "Unlike the images this model was trained on; check everything it says."
+    show(document, 1)
+    qtbot.waitUntil(lambda: document.warning != "")
+    ordinary, strange = (dock.model.index(row).data(ROW_ROLE) for row in (0, 1))
+    assert ordinary.trailing_icon == "" and "unlike" not in ordinary.spoken
+    assert strange.trailing_icon == "ph.warning-circle-fill"
+    assert "unlike the training images" in strange.subtitle
+    assert "unlike the training images" in strange.spoken
+    assert engine.warning in strange.tip

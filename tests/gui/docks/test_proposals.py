@@ -198,3 +198,41 @@ def test_N11_a_model_that_draws_no_masks_says_where_its_answers_are(make_dock, m
         document.open_paths([images])
     qtbot.waitUntil(lambda: "draws no masks" in dock.empty.text)
     assert "Classes panel" in dock.empty.text
+
+
+STRANGE = "Unlike the images this model was trained on; check everything it says."
+
+
+def test_a_strange_frame_warns_above_its_proposals(make_dock, document, engine, show, qtbot) -> None:
+    dock = make_dock(document)
+    assert dock.notice.text == ""
+    assert "like those that the model was trained on" in dock.rows.index(0).data(ROW_ROLE).tip
+    engine.warning = STRANGE
+    show(document, 1)
+    qtbot.waitUntil(lambda: dock.rows.rowCount() == 1)
+    assert dock.notice.text == STRANGE
+    assert STRANGE in dock.rows.index(0).data(ROW_ROLE).tip
+    assert STRANGE in dock.rows.index(0).data(Qt.ItemDataRole.AccessibleTextRole)
+    show(document, 0)
+    assert dock.notice.text == ""
+
+
+def test_a_strange_frame_warns_where_nothing_was_found_in_it_too(make_dock, document, engine, show, qtbot) -> None:
+    dock = make_dock(document)
+    engine.warning = STRANGE
+    engine.finds_nothing = True
+    show(document, 1)
+    qtbot.waitUntil(lambda: document.found_nothing)
+    assert dock.notice.text == STRANGE
+
+
+def test_another_model_may_have_seen_such_images(make_dock, document, engine, show, qtbot) -> None:
+    dock = make_dock(document)
+    engine.warning = STRANGE
+    show(document, 1)
+    qtbot.waitUntil(lambda: dock.notice.text == STRANGE)
+    engine.warning = ""
+    document.set_engine("clip_mona", "mine")
+    qtbot.waitUntil(lambda: dock.rows.rowCount() == 1)
+    assert dock.notice.text == document.warning == ""
+    assert document.warning_about(document.sources[1].key) == ""

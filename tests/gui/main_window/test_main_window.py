@@ -112,6 +112,20 @@ def test_the_status_bar_says_where_what_and_how_large(
     assert "CLIP-Mona" in window.status.engine.text()
 
 
+def test_the_status_bar_says_that_a_frame_is_strange(
+    open_window: Callable[..., MainWindow], images: Path, engine: Any, qtbot: QtBot
+) -> None:
+    engine.warning = "Unlike the images this model was trained on; check everything it says."
+    window = open_window(images)
+    qtbot.waitUntil(window.status.notice.isVisible)
+    assert window.status.notice.text == "unlike the training images"
+    assert engine.warning in " ".join(window.status.notice.toolTip().split())
+    engine.warning = ""
+    with qtbot.waitSignal(window.document.proposals_changed):
+        window.document.set_engine("clip_mona", "mine")
+    assert not window.status.notice.isVisible()
+
+
 def test_messages_are_kept_with_their_details(open_window: Callable[..., MainWindow]) -> None:
     window = open_window()
     window.document.message.emit("One.", "The first, at length.")

@@ -75,6 +75,7 @@ class CanvasView(PictureView):
         document.annotation_changed.connect(self._on_document_frame_changed)
         document.proposals_changed.connect(self._on_document_frame_changed)
         document.selection_changed.connect(self._on_document_look_changed)
+        document.clicks_changed.connect(self._on_document_clicks_changed)
         document.labels_changed.connect(self._on_document_look_changed)
         document.active_label_changed.connect(self._on_document_look_changed)
         if document.frame is not None:
@@ -191,6 +192,11 @@ class CanvasView(PictureView):
         if self.document.frame is not None:
             self.layers.sync(self.document)
             self.refresh()
+
+    def _on_document_clicks_changed(self) -> None:
+        if self.document.clicks is not None:
+            self.set_masks_visible(True)  # nobody corrects blind
+        self.refresh()
 
     def _clear(self, notice: str) -> None:
         """Show no picture, and say why."""

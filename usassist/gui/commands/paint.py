@@ -128,6 +128,10 @@ def _stroke_on(document: Document, annotation: Annotation, region: Region, strok
 
 def _proposal_under(document: Document, annotation: Annotation, stroke: Mask) -> Proposal | None:
     selected = document.selected_region
+    refining = (item for item in document.proposals if item.refines is not None and overlaps(item.mask, stroke))
+    waiting = next(refining, None)
+    if waiting is not None and annotation.region(waiting.refines or "") is not None:
+        return waiting  # the outline that is corrected, not the one it is about to replace
     if selected is not None and overlaps(selected.mask, stroke):
         return None
     if any(overlaps(region.mask, stroke) for region in annotation.regions):

@@ -12,6 +12,8 @@ from usassist.gui.document import Document
 class _Accepting(FrameCommand):
     """Turns waiting proposals into regions of origin "engine" and marks the frame accepted.
 
+    One that refines a region gives that region its mask.
+
     A class that no label stands for gets a label of its name in the same step: undo takes it back with the regions,
     redo brings it back, as do regions that come back in any other way.
     """
@@ -21,13 +23,18 @@ class _Accepting(FrameCommand):
         super().__init__(document, frame_key=proposals[0].frame_key, text=text)
         self._proposals = proposals
         self._places = tuple(places)
-        self._ids = tuple(new_region_id() for _ in proposals)
+        annotation = document.annotation_of(self.frame_key)
+        self._ids = tuple(_region_of(proposal, annotation) or new_region_id() for proposal in proposals)
         self._label_ids = tuple(proposal.label_id for proposal in proposals)
         self._added: tuple[Label, ...] = ()
+        self._sources: tuple[Proposal | None, ...] = ()
 
     def changed(self, annotation: Annotation) -> Annotation:
         for region_id, label_id, proposal in zip(self._ids, self._label_ids, self._proposals, strict=True):
-            annotation = with_region(annotation, Region(region_id, label_id, proposal.mask, origin="engine"))
+            refined = annotation.region(region_id)
+            region = Region(region_id, label_id, proposal.mask, origin="engine")
+            # Who drew a region first, its label and what is noted on it stay: only its mask is another one.
+            annotation = with_region(annotation, replace(refined, mask=proposal.mask) if refined else region)
         return replace(annotation, status="accepted")
 
     def redo(self) -> None:
@@ -35,12 +42,16 @@ class _Accepting(FrameCommand):
         labels = self.document.labels_for(self._label_ids)
         self._label_ids = tuple(label.id for label in labels)
         self._added = tuple(dict.fromkeys(label for label in labels if label.id not in known))
-        for region_id, proposal in zip(self._ids, self._proposals, strict=True):
+        self._sources = tuple(
             self.document.take_proposal(proposal, region_id=region_id)
+            for region_id, proposal in zip(self._ids, self._proposals, strict=True)
+        )
         super().redo()
 
     def undo(self) -> None:
         super().undo()
+        for region_id, source in zip(self._ids, self._sources, strict=True):
+            self.document.give_back(region_id, source)
         self.document.take_back_labels(self._added)
         for place, proposal in zip(self._places, self._proposals, strict=True):
             self.document.restore_proposal(proposal, place)
@@ -76,6 +87,12 @@ class RejectProposal(FrameCommand):
 
     def undo(self) -> None:
         self.document.restore_proposal(self._proposal, self._index)
+
+
+def _region_of(proposal: Proposal, annotation: Annotation) -> str | None:
+    """Return the id of the region that a proposal refines, None where it is about none or that was deleted."""
+    region = annotation.region(proposal.refines) if proposal.refines is not None else None
+    return region.id if region is not None else None
 
 
 def accept(document: Document, index: int = 0) -> bool:

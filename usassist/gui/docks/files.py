@@ -114,15 +114,17 @@ class FilesModel(QStringListModel):
             )
         icon, tone, words = _STATUS[self._document.status_of(source.key)]
         flagged = bool(self._flagged.get(source.key))
+        warning = self._document.warning_about(source.key)
+        words = f"{words} · unlike the training images" if warning else words
         return Row(
             key=source.key,
             title=path.name,
             subtitle=f"{words} · {folder}" if folder else words,
             icon=icon,
             icon_tone=tone,
-            trailing_icon="ph.flag-fill" if flagged else "",
+            trailing_icon="ph.flag-fill" if flagged else "ph.warning-circle-fill" if warning else "",
             trailing_tone="warning",
-            tip=f"{source.relative}\nFlagged for another look" if flagged else source.relative,
+            tip="\n".join(part for part in (source.relative, "Flagged for another look" * flagged, warning) if part),
             spoken=f"{path.name}, {words}{', flagged' if flagged else ''}",
         )
 

@@ -20,6 +20,7 @@ from usassist.gui import theme
 from usassist.gui.commands import label as label_commands
 from usassist.gui.commands import proposal as proposal_commands
 from usassist.gui.docks.dock import Dock, EmptyState, keep_keys
+from usassist.gui.docks.notice import Notice
 from usassist.gui.docks.question import Engines, Models, Question
 from usassist.gui.docks.rows import Bar, Row, RowDelegate, RowsModel, list_view, percent
 from usassist.gui.document import Document
@@ -74,6 +75,9 @@ class ProposalsDock(Dock):
         self.view.setMinimumHeight(delegate.sizeHint(QStyleOptionViewItem(), QModelIndex()).height() + 4)
         self.view.setModel(self.rows)
         self.empty = EmptyState("ph.sparkle", "No proposal", "")
+        self.notice = Notice("Warning about this frame", wraps=True)
+        self.notice.setContentsMargins(14, 2, 12, 4)
+        self.body.addWidget(self.notice)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self.view)
@@ -153,6 +157,7 @@ class ProposalsDock(Dock):
             self.view.setCurrentIndex(QModelIndex())
             self._say_why_empty()
         self._stack.setCurrentWidget(self.view if rows else self.empty)
+        self.notice.say(self._document.warning)
         annotation = self._document.annotation
         drawn = annotation is not None and annotation.status == "draft" and bool(annotation.regions)
         self.accept_button.setEnabled(bool(rows) or drawn)
@@ -199,6 +204,7 @@ def _row(proposal: Proposal, document: Document, number: int) -> Row:
     item, name = document.label_of(proposal.label_id), document.label_name(proposal.label_id)
     new = "" if item is not None else f"\nNo label is called {name}: accepting adds one."
     where = f"{proposal.mask.area:,} px · {proposal.seconds:.2f} s".replace(",", "\u202f")
+    where += " · refines a region" if proposal.refines is not None else ""
     asked = f"Asked: {proposal.prompt.describe() or 'whatever is there'}"
     return Row(
         key=f"{number}",
@@ -211,13 +217,19 @@ def _row(proposal: Proposal, document: Document, number: int) -> Row:
         bars=(Bar("Presence", proposal.presence), Bar("Quality", proposal.quality)),
         tip=(
             "Score = presence × quality. Presence: how likely it is there at all; "
-            f"quality: the Dice to expect if it is.\n{asked}\nEngine: {proposal.engine}{new}"
+            f"quality: the Dice to expect if it is.\n{asked}\nEngine: {proposal.engine}\n{_likeness(proposal)}{new}"
         ),
         spoken=(
             f"{name}, score {proposal.score:.0%}, presence {proposal.presence:.0%}, quality {proposal.quality:.0%}, "
-            f"{proposal.seconds:.2f} seconds"
+            f"{proposal.seconds:.2f} seconds{', ' + proposal.warning if proposal.warning else ''}"
         ),
     )
+
+
+def _likeness(proposal: Proposal) -> str:
+    if proposal.strangeness is None:
+        return "Whether the image is like those of the training is not known."
+    return proposal.warning or "The image is like those that the model was trained on."
 
 
 def _button(text: str, icon: str, *, kind: str, tip: str) -> QPushButton:

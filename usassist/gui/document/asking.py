@@ -1,9 +1,9 @@
 """The half of the document that asks the engine: requests, proposals that wait, what a person answered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar, cast
 
-from usassist.core.domain import Frame, Prompt, Proposal
+from usassist.core.domain import Annotation, Frame, FrameRef, Label, Prompt, Proposal
 from usassist.core.models.config import Precision
 from usassist.core.proposers import BuildOptions, Proposer, specs
 from usassist.core.proposers.proposer import EmbeddingProposer
@@ -26,6 +26,17 @@ class DocumentAsking(DocumentKeeping):
     def found_nothing(self) -> bool:
         """Return whether the engine's last answer about the frame on screen was that there is nothing."""
         return self._frame is not None and self._frame.ref.key in self._without
+
+    @property
+    def warning(self) -> str:
+        """Return what the engine warns of about the frame on screen: that it is unlike its training; "" for nothing."""
+        if self._frame is None:
+            return ""
+        return self._warnings.get(self._frame.ref.source_key, {}).get(self._frame.ref.key, "")
+
+    def warning_about(self, source_key: str) -> str:
+        """Return what the engine warned of about a frame of a source, the first of them; "" for nothing."""
+        return next(iter(self._warnings.get(source_key, {}).values()), "")
 
     def set_prompt_text(self, text: str) -> None:
         """Ask for this from now on, of every frame; without a text the active label's own words are asked."""
@@ -90,15 +101,26 @@ class DocumentAsking(DocumentKeeping):
         chosen = BuildOptions(model=model, device=device or self.device, precision=precision or self.precision)
         if (name, chosen) != (self._proposing.engine, self._proposing.options):
             self._proposing.choose(name, chosen)
+            warned, self._warnings = list(self._warnings), {}  # another model may have seen such images
+            for source_key in warned:
+                self.source_state_changed.emit(source_key)
             self.engine_changed.emit()
             if self._frame is not None:
                 self.proposals_changed.emit(self._frame.ref.key)
             self._propose_if_untouched()
 
-    def take_proposal(self, proposal: Proposal, *, region_id: str) -> None:
-        """Note that a proposal became the region with this id; it waits no longer."""
+    def take_proposal(self, proposal: Proposal, *, region_id: str) -> Proposal | None:
+        """Note that a proposal became the region with this id; return what that region came from before."""
+        before = self._accepted.get(region_id)
         self._accepted[region_id] = proposal
         self._remove(proposal)
+        return before
+
+    def give_back(self, region_id: str, before: Proposal | None) -> None:
+        """Note that a region comes from what `take_proposal` returned, again."""
+        self._accepted.pop(region_id, None)
+        if before is not None:
+            self._accepted[region_id] = before
 
     def drop_proposal(self, proposal: Proposal) -> None:
         """Note that a person refused a proposal; it waits no longer."""
@@ -119,8 +141,8 @@ class DocumentAsking(DocumentKeeping):
         self._proposing.put(proposal.frame_key, tuple(other for other in waiting if other is not proposal))
         self.proposals_changed.emit(proposal.frame_key)
 
-    def _default_prompt(self) -> Prompt:
-        label = self.active_label
+    def _default_prompt(self, label: Label | None = None) -> Prompt:
+        label = label or self.active_label
         spec = specs().get(self.engine_name)
         text = self._prompt_text or label.caption or label.name  # the same words as the field shows
         return Prompt(label.id, text=text if text and spec is not None and "text" in spec.prompts else None)
@@ -133,12 +155,28 @@ class DocumentAsking(DocumentKeeping):
             self._proposing.request(self._frame, self._default_prompt(), automatic=True)
 
     def _on_proposals(self, frame: Frame, found: tuple[Proposal, ...], automatic: bool) -> None:
+        self._note_warning(frame.ref, found)
         annotation = self._book.get(frame.ref.key)
         if annotation is None or (automatic and (annotation.regions or annotation.status != "untouched")):
             # The person was quicker: a late proposal would lie over their drawing.
             return
-        good = labelled(usable(found, frame), self.labels)
-        self._proposing.put(frame.ref.key, good)
+        self._offer(annotation, labelled(usable(found, frame), self.labels))
+        self._warm_upcoming()
+
+    def _note_warning(self, ref: FrameRef, found: Sequence[Proposal]) -> None:
+        """Remember what the engine warns of about a frame, also where it found nothing in it."""
+        warning = next((item.warning for item in found if item.warning), "")
+        of_source = self._warnings.setdefault(ref.source_key, {})
+        before = of_source.pop(ref.key, "")
+        if warning:
+            of_source[ref.key] = warning
+        if warning != before:
+            self.source_state_changed.emit(ref.source_key)
+
+    def _offer(self, annotation: Annotation, good: tuple[Proposal, ...], *, beside: tuple[Proposal, ...] = ()) -> None:
+        """Let an answer wait in the place of what waited before, `beside` what stays of that, and tell the journal."""
+        key = annotation.frame_key
+        self._proposing.put(key, (*good, *beside))
         if self._saver is not None:
             self._saver.log(
                 [
@@ -146,11 +184,10 @@ class DocumentAsking(DocumentKeeping):
                     for proposal in good
                 ]
             )
-        (self._without.discard if good else self._without.add)(frame.ref.key)
+        (self._without.discard if good or beside else self._without.add)(key)
         if not good:
             self.message.emit(FOUND_NOTHING, "")
-        self.proposals_changed.emit(frame.ref.key)
-        self._warm_upcoming()
+        self.proposals_changed.emit(key)
 
     def _on_engine_state(self) -> None:
         self.busy_changed.emit("Loading the engine" if self.engine_state == "starting" else "")

@@ -204,6 +204,7 @@ class Document(DocumentEditing):
 
     def _leave(self) -> None:
         self._settle.stop()
+        self.settle_clicks()
         self._proposing.cancel()
         if self._frame is not None:
             self.frame_leaving.emit()

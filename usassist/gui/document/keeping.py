@@ -27,6 +27,7 @@ class DocumentKeeping(DocumentState):
         self._saving: dict[str, Annotation] = {}
         self._postponed: dict[str, Annotation] = {}
         self._without: set[str] = set()
+        self._warnings: dict[str, dict[str, str]] = {}
         self._shown_at = 0.0
         self._was_dirty = False
         self._last_message = ("", "")
@@ -95,6 +96,7 @@ class DocumentKeeping(DocumentState):
         self._book.clear()
         for memory in (self._accepted, self._rejected, self._seconds, self._saving, self._postponed, self._without):
             memory.clear()
+        self._warnings.clear()
         self._update_dirty()
 
     def restore_drafts(self, drafts: Sequence[Annotation]) -> None:

@@ -7,10 +7,10 @@ from PySide6.QtCore import QObject
 from usassist.core.domain import Annotation, Label, Reader
 from usassist.core.errors import ProjectError
 from usassist.core.project.labels import label_for, label_of_class
-from usassist.gui.document.asking import DocumentAsking
+from usassist.gui.document.clicking import DocumentClicking
 
 
-class DocumentLabelling(DocumentAsking):
+class DocumentLabelling(DocumentClicking):
     """A region's label is one of the project's: what a model names otherwise is only a proposal's name until then."""
 
     def __init__(self, parent: QObject | None, *, reader: Reader | None) -> None:

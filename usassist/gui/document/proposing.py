@@ -71,11 +71,19 @@ class Proposing:
         """Return whether the engine proposes masks, as far as is known: a model may only name classes."""
         return self._task in ("", "segment")
 
-    def request(self, frame: Frame, prompt: Prompt, *, automatic: bool) -> None:
+    def request(
+        self,
+        frame: Frame,
+        prompt: Prompt,
+        *,
+        automatic: bool,
+        arrived: Callable[[Frame, tuple[Proposal, ...]], None] | None = None,
+    ) -> None:
         """Ask about a frame; a newer request supersedes one that still waits or runs.
 
         `automatic` says that nobody pressed a key for it: after failures such requests stop, so that one broken engine
-        is one message.
+        is one message. `arrived` gets the answer in the place of `on_arrived`; the frame then still counts as one that
+        nobody asked about.
         """
         if automatic and (self.state == "failed" or frame.ref.key in self._asked):
             return
@@ -84,16 +92,21 @@ class Proposing:
             engine = self._running_engine()
             return None if automatic and not self.draws_masks else engine.propose(frame, prompt)
 
-        def arrived(found: tuple[Proposal, ...] | None) -> None:
-            self._asked.add(frame.ref.key)
+        def done(found: tuple[Proposal, ...] | None) -> None:
             self._failures = 0
+            if arrived is None:
+                self._asked.add(frame.ref.key)
             self._set_state("ready")
-            if found is not None:  # "no masks here" is not "nothing found": nobody looked
+            if found is None:  # "no masks here" is not "nothing found": nobody looked
+                return
+            if arrived is None:
                 self._on_arrived(frame, found, automatic)
+            else:
+                arrived(frame, found)
 
         if self.state in ("off", "failed"):
             self._set_state("starting")
-        self._lane.submit(work, done=arrived, failed=self._failed, key="propose")
+        self._lane.submit(work, done=done, failed=self._failed, key="propose")
 
     def ask(
         self, work: Callable[[Proposer], T], *, done: Callable[[T], None], failed: Callable[[Exception], None], key: str

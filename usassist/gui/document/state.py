@@ -53,6 +53,8 @@ class DocumentState(QObject):
     annotation_changed = Signal(str)
     annotation_saved = Signal(str)
     proposals_changed = Signal(str)
+    clicks_changed = Signal()
+    """What a person points at on the frame on screen is something else than before."""
     labels_changed = Signal()
     active_label_changed = Signal(str)
     selection_changed = Signal(str)

@@ -7,11 +7,11 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence, QResizeEvent, QUn
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QWidget
 
 from usassist.gui import theme
-from usassist.gui.actions import ACTIONS, MENUS, Action
+from usassist.gui.actions import ACTIONS, MENUS, Action, action
 from usassist.gui.main_window.deeds import Deed
 
 TOOL_BAR = (
-    *("tool_pan", "tool_brush", "tool_eraser", "tool_polygon", "tool_edit", "tool_ruler", ""),
+    *("tool_pan", "tool_click", "tool_brush", "tool_eraser", "tool_polygon", "tool_edit", "tool_ruler", ""),
     *("undo", "redo", "delete", "", "fit", "hide_masks", "", "nothing", "flag"),
 )
 """The ids of the actions on the left, "" for a line between them."""
@@ -61,6 +61,11 @@ class Bindings:
         for action_id in action_ids:
             self.actions[action_id].setEnabled(on)
 
+    def explain(self, action_id: str, why: str) -> None:
+        """Say in an action's tip why it cannot be used now; "" gives it its own words again."""
+        own = _tip(action(action_id))
+        self.actions[action_id].setToolTip(f"{own}\n{why}" if why else own)
+
     def _make(self, entry: Action, *, deeds: Mapping[str, Deed], undo_group: QUndoGroup) -> QAction:
         if entry.id == "undo":
             action = undo_group.createUndoAction(self._window, entry.text)
@@ -73,8 +78,7 @@ class Bindings:
         action.setIcon(theme.icon(entry.icon))
         action.setShortcuts([QKeySequence(key) for key in entry.keys])
         action.setCheckable(entry.checkable)
-        shown = QKeySequence(entry.keys[0]).toString(QKeySequence.SequenceFormat.NativeText) if entry.keys else ""
-        action.setToolTip(f"{entry.text.rstrip('…')} ({shown})\n{entry.tip}" if shown else entry.tip)
+        action.setToolTip(_tip(entry))
         action.setStatusTip("")
         if entry.tool:
             self._tools.addAction(action)
@@ -115,6 +119,11 @@ class Bindings:
                 bar.addSeparator()
         self._window.addToolBar(Qt.ToolBarArea.LeftToolBarArea, bar)
         return bar
+
+
+def _tip(entry: Action) -> str:
+    shown = QKeySequence(entry.keys[0]).toString(QKeySequence.SequenceFormat.NativeText) if entry.keys else ""
+    return f"{entry.text.rstrip('…')} ({shown})\n{entry.tip}" if shown else entry.tip
 
 
 _ROLES = {

@@ -13,6 +13,7 @@ from usassist.core.models.weights import DEFAULT_MODEL
 from usassist.core.proposers import specs
 from usassist.gui.dialogs.dialog import Dialog
 from usassist.gui.docks.dock import ElidedLabel
+from usassist.gui.docks.notice import Notice
 from usassist.gui.document import Document, EngineState
 from usassist.gui.document.asking import FOUND_NOTHING
 
@@ -66,6 +67,8 @@ class StatusBar(QStatusBar):
         self.addWidget(self.message_label, 1)
         self.training = self._add("Training", "")
         self.training.hide()
+        self.notice = Notice("Warning about the frame", wraps=False)
+        self.addPermanentWidget(self.notice)
         self.state = self._add("What is said about the frame", "")
         self.position = self._add("Position in the image", "x 0000, y 0000")
         self.value = self._add("Value under the cursor", "value 000 000 000")
@@ -104,6 +107,7 @@ class StatusBar(QStatusBar):
             self._show_said("")
 
     def _on_document_proposals(self) -> None:
+        self._show_state()
         if self._said == FOUND_NOTHING and not self._document.found_nothing:
             self._show_said("")
 
@@ -157,6 +161,8 @@ class StatusBar(QStatusBar):
     def _show_state(self) -> None:
         annotation = self._document.annotation
         self.state.setText(_words_for(annotation) if annotation is not None else "")
+        warning = self._document.warning
+        self.notice.say("unlike the training images" if warning else "", tip=warning)
 
     def _show_cursor(self) -> None:
         frame = self._document.frame

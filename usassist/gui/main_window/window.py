@@ -58,6 +58,7 @@ class MainWindow(QMainWindow):
         self.document = document
         self.settings = settings if settings is not None else Settings()
         self._closed = False
+        self._readable = True
         self.setObjectName("main")
         self.setWindowIcon(theme.app_icon())
         self.setAcceptDrops(True)
@@ -146,13 +147,16 @@ class MainWindow(QMainWindow):
         document.recovery_found.connect(self._on_recovery_found)
         document.opened.connect(self._on_document_moved)
         document.frame_loading.connect(self._show_actions)
+        document.engine_changed.connect(self._show_smart_click)
         document.frame_shown.connect(lambda _frame: self._on_document_moved())
         document.frame_failed.connect(lambda _key, _reason: self._on_document_moved(readable=False))
 
     def _on_document_moved(self, *, readable: bool = True) -> None:
         self._show_title()
         self._show_actions()
+        self._readable = readable
         self.bindings.enable(_NEED_PICTURE, readable)
+        self._show_smart_click()
         if not readable:
             self.bindings.enable(_NEED_FRAME, False)
 
@@ -172,6 +176,14 @@ class MainWindow(QMainWindow):
             self.bindings.enable(_NEED_FRAME, document.frame is not None)
         self.bindings.enable(_NEED_CINE, study is not None and study.is_cine)
         self.bindings.enable(_NEED_FILES, bool(document.sources))
+
+    def _show_smart_click(self) -> None:
+        """Offer the tool where the engine follows clicks, else say why not; one in hand is put down."""
+        why = self.document.why_no_clicks
+        self.bindings.explain("tool_click", why)
+        self.bindings.enable(("tool_click",), self._readable and not why)
+        if why and self.canvas.tool is self.tools["smart_click"]:
+            self.pick_tool("pan")  # the one that draws nothing: the next click was not meant for another tool
 
     # What the window does
 

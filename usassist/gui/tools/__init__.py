@@ -5,6 +5,7 @@ from usassist.gui.tools.edit_contour import EditContourTool
 from usassist.gui.tools.pan import PanTool
 from usassist.gui.tools.polygon import PolygonTool
 from usassist.gui.tools.ruler import RulerTool
+from usassist.gui.tools.smart_click import SmartClickTool
 from usassist.gui.tools.tool import BaseTool, Tool, ToolEvent, ToolSurface
 
 __all__ = ["BaseTool", "Tool", "ToolEvent", "ToolSurface", "all_tools"]
@@ -15,6 +16,7 @@ def all_tools() -> list[Tool]:
     size = BrushSize()
     return [
         PanTool(),
+        SmartClickTool(),
         BrushTool(size),
         BrushTool(size, erases=True),
         PolygonTool(),

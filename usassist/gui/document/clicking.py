@@ -1,0 +1,197 @@
+"""The half of the document that asks by clicks and a box: step by step, with an undo stack of their own."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QUndoCommand, QUndoStack
+
+from usassist.core.domain import Frame, Mask, Prompt, Proposal, Reader, Region
+from usassist.core.errors import ModelError
+from usassist.core.models.config import Precision
+from usassist.core.models.weights import read_config
+from usassist.core.proposers import specs
+from usassist.gui.document.asking import DocumentAsking
+from usassist.gui.document.proposing import labelled, usable
+
+
+@dataclass
+class _Pointed:
+    """What a person points at: the question so far, what waited before it, and its answer once that is there."""
+
+    prompt: Prompt
+    region_id: str | None
+    before: tuple[Proposal, ...]
+    answer: Proposal | None = None
+
+
+class DocumentClicking(DocumentAsking):
+    """Keeps the clicks on the frame on screen; they end with the frame, the label, the selection and the engine.
+
+    Each click is a step of `click_stack`, which is what Ctrl+Z undoes while there are clicks. An answer waits like
+    every other proposal; one that is about a selected region says in `refines` which.
+    """
+
+    def __init__(self, parent: QObject | None, *, reader: Reader | None) -> None:
+        super().__init__(parent, reader=reader)
+        self._pointed: _Pointed | None = None
+        self._no_clicks = ""
+        self.click_stack = QUndoStack(self)
+        self.undo_group.addStack(self.click_stack)
+        self.click_stack.indexChanged.connect(self._on_click_step)
+        self.active_label_changed.connect(self._on_subject_changed)
+        self.selection_changed.connect(self._on_subject_changed)
+
+    @property
+    def clicks(self) -> Prompt | None:
+        """Return the question that the clicks on the frame on screen make, None where there are none."""
+        return self._pointed.prompt if self._pointed is not None else None
+
+    @property
+    def click_answer(self) -> Proposal | None:
+        """Return the proposal that answers all clicks; None while the engine looks, and where it found nothing."""
+        return self._pointed.answer if self._pointed is not None else None
+
+    @property
+    def why_no_clicks(self) -> str:
+        """Return why the engine follows no clicks and what to do, "" where it does or nothing is known yet."""
+        return self._no_clicks
+
+    @property
+    def region_to_refine(self) -> Region | None:
+        """Return the region whose mask clicks change: the selected one, or the one that a waiting answer is about."""
+        waiting = self._waiting_for(self.active_label.id)
+        annotation = self.annotation
+        if self.selected_region is not None or waiting is None or waiting.refines is None or annotation is None:
+            return self.selected_region
+        return annotation.region(waiting.refines)
+
+    def next_question(self) -> Prompt:
+        """Return what one more click or a box is added to: the words, what was clicked, and the mask to correct."""
+        if self._pointed is not None:
+            answer = self._pointed.answer
+            return replace(self._pointed.prompt, mask=self._pointed.prompt.mask if answer is None else answer.mask)
+        region = self.region_to_refine
+        label = next((item for item in self.labels if region is not None and item.id == region.label_id), None)
+        prompt = self._default_prompt(label)
+        return replace(prompt, mask=self._mask_to_correct(region, prompt.label_id))
+
+    def push_click(self, command: QUndoCommand) -> None:
+        """Do a step of the clicks; from now on it is their steps that are undone first."""
+        self.click_stack.push(command)
+        self.undo_group.setActiveStack(self.click_stack)
+
+    def ask_by_clicks(self, prompt: Prompt | None) -> None:
+        """Ask with these clicks; None takes all of them back. Only the steps of `click_stack` call this."""
+        if prompt is None:
+            self._put_back()
+            return
+        if self._frame is None:
+            return
+        if self._pointed is None:
+            region = self.region_to_refine
+            self._pointed = _Pointed(prompt, region.id if region is not None else None, self.proposals)
+        self._pointed.prompt, self._pointed.answer = prompt, None
+        answered = partial(self._on_click_answer, prompt)
+        self._proposing.request(self._frame, self._understood(prompt), automatic=False, arrived=answered)
+        self.clicks_changed.emit()
+
+    def drop_clicks(self) -> None:
+        """Forget the clicks: what waited before them waits again."""
+        self._put_back()
+        self.click_stack.clear()
+
+    def settle_clicks(self) -> None:
+        """Forget the clicks but keep their answer as it waits; one that has not arrived is dropped."""
+        if self._pointed is None:
+            return
+        self._pointed = None
+        self._proposing.cancel()
+        self.click_stack.clear()
+        self.clicks_changed.emit()
+
+    def find_out_clicks(self) -> None:
+        """Look on the io lane whether the engine and its model follow clicks; `engine_changed` follows."""
+        engine, model = self.engine_name, self.model_name
+        self.lane_io.submit(lambda: clicks_refused(engine, model), done=self._on_clicks_found_out, key="clicks")
+
+    def request_proposals(self, prompt: Prompt | None = None) -> None:
+        """Ask the engine about the frame on screen; clicks are forgotten, for this is another question."""
+        self.settle_clicks()
+        super().request_proposals(prompt)
+
+    def set_engine(
+        self, name: str, model: str | None = None, *, device: str | None = None, precision: Precision | None = None
+    ) -> None:
+        """Ask another engine, or another model, from now on; clicks were for the one before."""
+        self.settle_clicks()
+        super().set_engine(name, model, device=device, precision=precision)
+        self.find_out_clicks()
+
+    def _waiting_for(self, label_id: str) -> Proposal | None:
+        return next((proposal for proposal in self.proposals if proposal.label_id == label_id), None)
+
+    def _mask_to_correct(self, region: Region | None, label_id: str) -> Mask | None:
+        waiting = self._waiting_for(label_id)
+        if waiting is not None and waiting.refines == (region.id if region is not None else None):
+            return waiting.mask
+        return region.mask if region is not None else None
+
+    def _understood(self, prompt: Prompt) -> Prompt:
+        """Return the prompt without a mask where the engine takes none: the journal says what counted."""
+        spec = specs().get(self.engine_name)
+        return replace(prompt, mask=None) if spec is not None and "mask" not in spec.prompts else prompt
+
+    def _on_click_answer(self, prompt: Prompt, frame: Frame, found: tuple[Proposal, ...]) -> None:
+        self._note_warning(frame.ref, found)
+        pointed, annotation = self._pointed, self._book.get(frame.ref.key)
+        if pointed is None or pointed.prompt is not prompt or annotation is None:
+            return
+        answers = (item for item in labelled(usable(found, frame), self.labels) if item.label_id == prompt.label_id)
+        good = tuple(replace(answer, refines=pointed.region_id) for answer in answers)[:1]
+        pointed.answer = good[0] if good else None
+        others = tuple(item for item in self._proposing.waiting(frame.ref.key) if item.label_id != prompt.label_id)
+        self._offer(annotation, good, beside=others)
+        self.clicks_changed.emit()
+
+    def _put_back(self) -> None:
+        pointed, self._pointed = self._pointed, None
+        if pointed is None or self._frame is None:
+            return
+        self._proposing.cancel()
+        key = self._frame.ref.key
+        self._proposing.put(key, pointed.before)
+        if pointed.before:
+            self._without.discard(key)
+        self.proposals_changed.emit(key)
+        self.clicks_changed.emit()
+        self._propose_if_untouched()
+
+    def _on_click_step(self, index: int) -> None:
+        if index == 0 and self._frame is not None:
+            self.undo_group.setActiveStack(self._book.stack(self._frame.ref.key))
+
+    def _on_subject_changed(self, _id: str) -> None:
+        self.settle_clicks()
+
+    def _on_clicks_found_out(self, why: str) -> None:
+        self._no_clicks = why
+        self.engine_changed.emit()
+
+
+def clicks_refused(engine: str, model: str) -> str:
+    """Return why an engine with a model ("" is the default) follows no clicks and what to do; "" where it does."""
+    spec = specs().get(engine)
+    if spec is None or not {"points", "box"} <= spec.prompts:
+        return "This engine takes no clicks; choose another engine in the Proposals panel."
+    if "weights" not in spec.requires:
+        return ""
+    try:
+        config = read_config(model or None)
+    except ModelError as error:
+        return str(error)
+    if config.task != "segment":
+        return f"The model {config.name} draws no masks; choose another model in the Proposals panel."
+    if not config.follows_clicks:
+        return f"The model {config.name} follows no clicks; choose another model or engine in the Proposals panel."
+    return ""

@@ -1,11 +1,13 @@
 """How many frames a second does `usassist propose` do, from image files to mask files?
 
     python benchmarks/batch_propose.py [--data DATA/busi/images] [--frames 160] [--model NAME|DIR] [--threads 1,2]
+        [--out FILE]
 
 Good: 40 frames a second on 2 CPU cores. Without --data, PNGs of 800 x 600 pixels are made. The same files are done two
 ways, in turns of a few files, so that whatever else the machine does falls on both: as the command does them, and one
 by one (read, ask, write, then the next). Processor time is what all threads took together: with it a busy machine's
 wall clock can be read. Last, the whole command in a process of its own, its start and the model's loading included.
+`--out` writes the numbers as JSON, which `usassist models card --benchmark` takes.
 """
 
 import argparse
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import ROOT, table, write_pictures
+from common import ROOT, results_document, table, write_pictures, write_results
 
 _LEAST_FRAMES_S = 40.0
 _TURN = 32
@@ -32,6 +34,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=160)
     parser.add_argument("--model", default=None)
     parser.add_argument("--threads", default="1,2", help="torch's threads, beside those that read and write")
+    parser.add_argument("--out", type=Path, help="a JSON file for the numbers")
     options = parser.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command sets it
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
@@ -80,13 +83,27 @@ def _compare(given: Path, out: Path, options: argparse.Namespace) -> None:
                     taken[name].append((spent[0] / len(part) * 1e3, spent[1] / len(part) * 1e3))
             rows += [_row(f"{name}, torch's threads: {threads}", taken[name], taken["one by one"]) for name in ways]
     header = ("what", "frames/s", "ms a frame", "processor ms a frame", "of one by one", "processor", "target", "")
-    table(f"{len(inputs)} files of {given.name}, medians of turns of {_TURN}", header, rows)
+    title = f"{len(inputs)} files of {given.name}, medians of turns of {_TURN}"
+    table(title, header, rows)
+    if options.out is not None:
+        title = f"usassist propose with {engine.model}: {title}"
+        facts = {"model": engine.model, "weights_hash": engine.weights_hash or None}
+        write_results(options.out, results_document("batch", title=title, header=header, rows=rows, **facts))
 
 
 def _row(what: str, taken: list[tuple[float, float]], other: list[tuple[float, float]]) -> tuple[object, ...]:
     (wall, cpu), (plain, plain_cpu) = (np.median(np.array(times), axis=0) for times in (taken, other))
     met = "ok" if 1e3 / wall >= _LEAST_FRAMES_S else "MISSED"
-    return (what, 1e3 / wall, wall, cpu, f"{wall / plain:.2f}", f"{cpu / plain_cpu:.2f}", _LEAST_FRAMES_S, met)
+    return (
+        what,
+        float(1e3 / wall),
+        float(wall),
+        float(cpu),
+        f"{wall / plain:.2f}",
+        f"{cpu / plain_cpu:.2f}",
+        _LEAST_FRAMES_S,
+        met,
+    )
 
 
 def _do_one(item: Any, path: Path, proposer: Any, prompt: Any, write: Any) -> None:

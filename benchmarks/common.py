@@ -1,5 +1,6 @@
 """What the benchmarks share: tables, timing, test pictures, and a window in a throw-away user folder."""
 
+import json
 import os
 import sys
 import tempfile
@@ -37,6 +38,12 @@ def results_document(
 ) -> dict[str, Any]:
     """Return a benchmark's JSON document: its table, which `usassist models card` prints, and its facts."""
     return {"benchmark": benchmark, "title": title, "header": list(header), "rows": [list(r) for r in rows], **facts}
+
+
+def write_results(path: Path, document: dict[str, Any]) -> None:
+    """Write a benchmark's JSON document."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def verdict(value: float, limit: float) -> str:

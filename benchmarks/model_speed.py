@@ -1,6 +1,6 @@
 """What the model costs a person: the first proposal, each further click, loading it, and memory.
 
-    python benchmarks/model_speed.py [--model NAME|DIR | --untrained] [--threads 1,2] [--rounds 12]
+    python benchmarks/model_speed.py [--model NAME|DIR | --untrained] [--threads 1,2] [--rounds 12] [--out FILE]
 
 Good on 2 CPU cores, for a frame of 800 x 600: 40 ms for the first proposal, 10 ms for each further click, 0.8 s for
 loading (torch's own import is a row of its own), 350 MiB more memory than torch alone. Each frame is new to the engine.
@@ -8,7 +8,7 @@ loading (torch's own import is a row of its own), 350 MiB more memory than torch
 The plain model (nothing folded or fused, memory given back to the system) answers the same questions in a process of
 its own. The two take turns, so that whatever else the machine does falls on both: the ratio says more than the
 milliseconds do. Processor time is what all threads took together. `--untrained` times the architecture that follows
-clicks with random weights.
+clicks with random weights. `--out` writes the numbers as JSON, which `usassist models card --benchmark` takes.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from common import ROOT, table, verdict
+from common import ROOT, results_document, table, verdict, write_results
 
 if TYPE_CHECKING:
     from usassist.core.domain import Frame
@@ -35,6 +35,7 @@ _LIMITS = {"first proposal": 40.0, "further click": 10.0}
 _LOAD_LIMIT_S, _MEMORY_LIMIT_MIB = 0.8, 350.0
 _FRAMES, _CLICKS = 4, 5
 _SHAPE = (600, 800)
+_HEADER = ("what", "median", "p95", "processor", "plain", "ratio (processor's)", "target", "")
 
 
 def main() -> None:
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--untrained", action="store_true", help="the architecture that follows clicks, random weights")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--out", type=Path, help="a JSON file for the numbers")
     parser.add_argument("--child", choices=("plain", "ready"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -50,8 +52,16 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="usassist-bench-") as folder:
         model = str(_untrained(Path(folder))) if options.untrained else options.model
+        told: dict[str, Any] = {}
+        rows: list[tuple[object, ...]] = []
         for threads in options.threads.split(","):
-            _compare(model, int(threads), rounds=options.rounds)
+            told, measured = _compare(model, int(threads), rounds=options.rounds)
+            rows += [(int(threads), *row) for row in measured]
+    if options.out is not None:
+        title = f"Speed of {told['name']}, a frame of {_SHAPE[1]} x {_SHAPE[0]} pixels"
+        header = ("threads", *_HEADER)
+        found = results_document("speed", title=title, header=header, rows=rows, weights_hash=told["weights_hash"])
+        write_results(options.out, found)
 
 
 def _untrained(folder: Path) -> Path:
@@ -76,7 +86,8 @@ def _untrained(folder: Path) -> Path:
     return folder / "untrained"
 
 
-def _compare(model: str | None, threads: int, *, rounds: int) -> None:
+def _compare(model: str | None, threads: int, *, rounds: int) -> tuple[dict[str, Any], list[tuple[object, ...]]]:
+    """Print a table; return what the model said of itself and the table's rows."""
     with ExitStack() as stack:
         children = {kind: stack.enter_context(_child(kind, model, threads)) for kind in ("plain", "ready")}
         told = {kind: _told(child) for kind, child in children.items()}
@@ -107,8 +118,8 @@ def _compare(model: str | None, threads: int, *, rounds: int) -> None:
     rows.append(("import torch, s", ready["torch_s"], "", ready["torch_cpu_s"], "", "", "", ""))
     end = (_MEMORY_LIMIT_MIB, verdict(held, _MEMORY_LIMIT_MIB))
     rows.append(("added memory, MiB", held, "", "", memory["plain"], ratios[1], *end))
-    header = ("what", "median", "p95", "processor", "plain", "ratio (processor's)", "target", "")
-    table(f"{told['ready']['name']}, {threads} thread(s), {_SHAPE[1]} x {_SHAPE[0]} pixels", header, rows)
+    table(f"{ready['name']}, {threads} thread(s), {_SHAPE[1]} x {_SHAPE[0]} pixels", _HEADER, rows)
+    return ready, rows
 
 
 @contextmanager
@@ -145,7 +156,8 @@ def _answer(kind: str, model: str | None) -> None:
     start, cpu = time.perf_counter(), time.process_time()
     proposer = _plain(model) if kind == "plain" else _ready(model)
     load = {"load_s": time.perf_counter() - start, "load_cpu_s": time.process_time() - cpu}
-    _put({"torch_s": torch_s, "torch_cpu_s": torch_cpu_s, "name": proposer._config.name, **load})
+    named = {"name": proposer._config.name, "weights_hash": proposer.weights_hash}
+    _put({"torch_s": torch_s, "torch_cpu_s": torch_cpu_s, **named, **load})
     frames = _frames(seed=0)
     for frame in (next(frames) for _ in range(3)):  # what only the first answers cost
         _round(proposer, frame)

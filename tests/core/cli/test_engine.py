@@ -18,6 +18,7 @@ from usassist.core.models.weights import find_model, save_model
 FILM = HeadConfig("film_skip", widths=(8,))
 HEADS = {
     "film_skip": FILM,
+    "promptable": HeadConfig("promptable", widths=(8,)),
     "clipseg": HeadConfig("clipseg", width=16),
     "pyramid": HeadConfig("pyramid", width=16),
     "unet": HeadConfig("unet", widths=(8,)),
@@ -62,15 +63,15 @@ def test_a_text_is_refused_exactly_where_models_show_claims_no_following(
     kind: str, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = model(tmp_path / "model", HEADS[kind])
-    follows = kind in ("film_skip", "clipseg")
+    follows = kind in ("film_skip", "promptable", "clipseg")
     assert ("following a text" in facts_of(find_model(str(folder)))["uses"]) == follows
     out = tmp_path / "out"
     words = ["--model", str(folder), "--device", "cpu", "--prompt", "a cyst", "--out", str(out)]
     assert main(["propose", str(dataset / "images"), *words]) == (0 if follows else 1)
     assert out.exists() == follows
-    assert (
-        follows or f"its head {kind!r} looks for what it was trained on: leave out --prompt" in capsys.readouterr().err
-    )
+    said = capsys.readouterr().err
+    assert follows or f"its head {kind!r} looks for what it was trained on: leave out --prompt" in said
+    assert follows or "choose a model with the head promptable, film_skip or clipseg" in said
     assert main(["evaluate", "--data", str(dataset), *words]) == (0 if follows else 1)
     words = ["--model", str(folder), "--device", "cpu", "--prompt", " ", "--out", str(tmp_path / "plain")]
     assert main(["propose", str(dataset / "images"), *words]) == 0, "without a text every model answers"

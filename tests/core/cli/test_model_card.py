@@ -4,10 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.core.evaluation.cards import write
 from usassist.core.cli.main import main
+from usassist.core.geometry.cv import cv2
+from usassist.core.models.familiarity import Familiarity
 from usassist.core.models.weights import find_model
 
 
@@ -25,7 +28,37 @@ def as_run(folder: Path) -> Path:
     shutil.copytree(find_model("usassist-us").folder, folder)
     lines = [json.dumps({"epoch": n, "loss": 0.5, "seconds": 1800.0, "val": {}}) for n in (1, 2)]
     (folder / "metrics.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (folder / "config.toml").write_text("epochs = 28\n", encoding="utf-8")
+    near = {"near_duplicates_setting": "drop", "leaks": {"near_duplicates": 4}, "left_out": ["a.png"]}
+    (folder / "leakage.json").write_text(json.dumps(near), encoding="utf-8")
     return folder
+
+
+def test_data_of_the_run_are_compared_with_those_of_the_report(tmp_path: Path) -> None:
+    run = as_run(tmp_path / "run")
+    (tmp_path / "data" / "busi" / "images").mkdir(parents=True)
+    (tmp_path / "data" / "busi" / "masks").mkdir()
+    for folder in ("images", "masks"):
+        cv2.imwrite(str(tmp_path / "data" / "busi" / folder / "3.png"), np.zeros((8, 8), dtype=np.uint8))
+    (run / "data.json").write_text(json.dumps({"data": [str(tmp_path / "data" / "busi")]}), encoding="utf-8")
+    weights = find_model("usassist-us").weights_hash
+    report = write(tmp_path / "copy", data="copy", split="all", weights_hash=weights)
+    out = tmp_path / "out"
+    assert main(["models", "card", str(run), "--report", str(report), "--out", str(out)]) == 0
+    text = (out / "CARD.md").read_text(encoding="utf-8")
+    assert "| copy (folder not named in the training, nor any file's name) |" in text
+    table = report / "per_image.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("copy|3.png", "3.png"), encoding="utf-8")
+    assert main(["models", "card", str(run), "--report", str(report), "--out", str(out)]) == 0
+    assert "| copy (1 of its files have names of the training) |" in (out / "CARD.md").read_text(encoding="utf-8")
+
+
+def test_a_warning_of_unlike_images_is_said_with_how_many_were_looked_at(tmp_path: Path) -> None:
+    run, weights = as_run(tmp_path / "run"), find_model("usassist-us").weights_hash
+    Familiarity.fit(np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)).save(run, weights_hash=weights)
+    assert main(["models", "card", str(run), "--out", str(tmp_path / "out")]) == 0
+    text = (tmp_path / "out" / "CARD.md").read_text(encoding="utf-8")
+    assert "| yes, learned from 60 training images; the limit was chosen on validation images |" in text
 
 
 def test_a_run_gets_its_card_and_keeps_it_as_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,11 +69,16 @@ def test_a_run_gets_its_card_and_keeps_it_as_a_model(tmp_path: Path, capsys: pyt
     assert main(["models", "card", str(run), *reports(tmp_path), *extras, "--out", str(run)]) == 0
     assert capsys.readouterr().out.strip() == str(run / "CARD.md")
     text = (run / "CARD.md").read_text(encoding="utf-8")
-    assert "| run | 2 | 1.0 h |" in text
+    assert "| run | 2 of 28 | 1.0 h |" in text
+    assert "Its training reached epoch 2 of 28." in text
+    assert (
+        "Near-duplicates (run), setting `drop`: 4 pairs stood on two sides of a split; 1 images were left out" in text
+    )
     assert "0.05 kWh, an estimate" in text
     assert "**Clicks**" in text
     assert "- A note." in text
-    assert '"fetal head" | something else' in text
+    assert "**Asked for what is not there**" in text
+    assert '| busi test | "fetal head" | 30 | 0 | 1.000 (' in text
     assert main(["models", "add", str(run), "--name", "kept"]) == 0
     kept = find_model("kept")
     assert kept.card == text

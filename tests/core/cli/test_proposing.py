@@ -1,7 +1,9 @@
 """Frames are asked about in batches, and what is reported is as if they had been one by one."""
 
 import json
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from tests.core.cli.conftest import Square
 from tests.core.cli.test_propose import picture, propose, read
+from usassist.core.cli import proposing
 from usassist.core.domain import Frame, FrameRef, ModalityFacts, Prompt, Proposal, Source, Study
 from usassist.core.errors import ExchangeError, ReadError
 from usassist.core.exchange import png_mask
@@ -131,6 +134,61 @@ def test_of_a_long_cine_a_few_frames_are_held_at_a_time(
     reason = f"{Cine.frames // 10 + 1} of {Cine.frames} frames failed; frame 5: The frame is cut short."
     assert document["failed"] == [{"input": "clip.tif", "reason": reason}]
     assert opened[0].closed and most_held <= 4 * AT_ONCE and max(batches) == AT_ONCE
+
+
+def test_pictures_are_let_go_of_before_their_masks_are_written(
+    tmp_path: Path, square: Square, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[weakref.ref[Any]] = []
+    held: list[int] = []
+    answer = square.propose
+
+    def looking(frame: Frame, prompt: Prompt) -> tuple[Proposal, ...]:
+        seen.append(weakref.ref(frame.pixels))
+        return answer(frame, prompt)
+
+    class Late(list[Callable[[], None]]):
+        """What is written behind, all of it at the end."""
+
+        def __init__(self, *, most: int) -> None:
+            super().__init__()
+            self.call = self.append
+
+        def __enter__(self) -> "Late":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            held.append(sum(pixels() is not None for pixels in seen))
+            for call in self:
+                call()
+
+    monkeypatch.setattr(square, "propose", looking)
+    monkeypatch.setattr(proposing, "Behind", Late)
+    for index in range(20):
+        picture(tmp_path / "in" / f"{index}.png", shape=(12 + index, 20))
+    status, document = propose(tmp_path / "out", tmp_path / "in")
+    assert status == 0 and len(document["items"]) == len(seen) == 20
+    assert held[0] <= 1, "the last one may still be in hand"
+    assert [read(tmp_path / "out" / f"{index}.png").shape for index in range(20)] == [(12 + n, 20) for n in range(20)]
+
+
+def test_the_last_line_says_how_many_are_empty_and_unlike(
+    tmp_path: Path, square: Square, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index in range(5):
+        picture(tmp_path / "in" / f"{index}.png", 0 if index < 2 else 100)
+    propose(tmp_path / "out", tmp_path / "in")
+    said = capsys.readouterr().out.strip()
+    assert said == f"5 masks of 5 files, 2 empty, 0 failed: {tmp_path / 'out' / 'proposals.json'}"
+    answer = square.propose
+
+    def warning(frame: Frame, prompt: Prompt) -> tuple[Proposal, ...]:
+        found = answer(frame, prompt)
+        return found if frame.pixels.any() else tuple(replace(each, warning="It is dark.") for each in found)
+
+    monkeypatch.setattr(square, "propose", warning)
+    propose(tmp_path / "again", tmp_path / "in")
+    assert "2 empty, 0 failed, 2 images unlike the training's: " in capsys.readouterr().out
 
 
 @pytest.mark.data

@@ -10,7 +10,7 @@ from usassist.core.evaluation.card_sources import CardReport, read_card_report, 
 from usassist.core.evaluation.protocol import Case
 from usassist.core.evaluation.report import ReportFacts, write_report
 from usassist.core.evaluation.run import evaluate_masks
-from usassist.core.models.config import EncoderConfig, HeadConfig, ModelConfig
+from usassist.core.models.config import Calibration, EncoderConfig, HeadConfig, ModelConfig
 
 HASH = "ab" * 32
 
@@ -55,6 +55,7 @@ def facts(**more: Any) -> CardFacts:
         "My model",
         EncoderConfig("usassist-lite0", (0, 1, 2), vocabulary=(1, 2, 3)),
         head=HeadConfig("promptable"),
+        calibration=more.pop("calibration", Calibration()),
         provenance={**said, "data": more.pop("data", ["busi", "clinic"])},
     )
     given = {

@@ -1,5 +1,6 @@
 """The model card: everything that was measured, with its interval, and nothing that was not."""
 
+import dataclasses
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -7,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.core.evaluation.cards import HASH, facts, report
-from usassist.core.evaluation.card import FAILURES_FILE, PRESENCE_FILE, QUALITY_FILE, CardFacts, Run, card_files
-from usassist.core.evaluation.card_sources import BenchmarkTable
+from usassist.core.evaluation.card import FAILURES_FILE, PRESENCE_FILE, QUALITY_FILE, CardFacts, card_files
+from usassist.core.evaluation.card_benchmarks import BenchmarkTable
+from usassist.core.evaluation.card_runs import NearDuplicates, Run
+from usassist.core.evaluation.card_seen import Shared
+from usassist.core.models.config import Calibration
 
 
 def card(given: CardFacts) -> str:
@@ -23,11 +27,13 @@ def section(text: str, title: str) -> str:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> CardFacts:
     """Return facts with every kind of source."""
     home = tmp_path_factory.mktemp("reports")
+    other = report(home / "other", data="hc18", split="all")
     return facts(
+        shared={other.fingerprint: Shared(0, "content")},
         reports=[
             report(home / "test"),
             report(home / "val", split="val"),
-            report(home / "other", data="hc18", split="all"),
+            other,
             report(home / "right", prompt="Breast lesions"),
             report(home / "wrong", prompt="fetal head"),
             report(home / "unknown", data="clinic", split="all", prompt="fetal head"),
@@ -78,11 +84,32 @@ def test_numbers_have_intervals_and_splits_their_role(whole: CardFacts) -> None:
     assert "usassist evaluate --data DATA/hc18 --model mine --out OUT" in measured
 
 
-def test_texts_are_told_right_from_wrong(whole: CardFacts) -> None:
-    rows = [line for line in section(card(whole), "Texts, right and wrong").splitlines() if line.startswith("| ")]
-    assert rows[1].startswith('| busi test | "Breast lesions" | what is there | 30 | 0.')
-    assert rows[2] == '| busi test | "fetal head" | something else | 30 | - | 30 of 30 (0.89 to 1.00) | 0.100 |'
-    assert rows[3].startswith('| clinic | "fetal head" | not known | 30 | 0.')
+def tables(text: str) -> dict[str, list[str]]:
+    """Return the rows of each table below a title in bold."""
+    parts = re.split(r"^\*\*(.+?)\*\*", text, flags=re.MULTILINE)[1:]
+    rows = [[line for line in body.splitlines() if line.startswith("| ")] for body in parts[1::2]]
+    return dict(zip(parts[::2], rows, strict=True))
+
+
+def test_texts_are_told_right_from_wrong_in_tables_of_their_own(whole: CardFacts) -> None:
+    text = card(whole)
+    found = tables(section(text, "Texts, right and wrong"))
+    right, wrong, unknown = (
+        found[title]
+        for title in ("Asked for what is there", "Asked for what is not there", "Asked for what may be there or not")
+    )
+    assert len(right) == len(wrong) == len(unknown) == 2
+    assert right[1].startswith('| busi test | "Breast lesions" | 30 (24) | 0.')
+    assert wrong[1] == '| busi test | "fetal head" | 30 | 0 | 1.000 (0.886 to 1.000) | 0.100 |'
+    assert unknown[1].startswith('| clinic (partly learned from) | "fetal head" | 30 (24) | ')
+    rows = section(text, "Measured").split("```")[0]
+    assert "fetal head" not in rows, "what was measured without a prompt is apart"
+    assert "Breast lesions" not in rows
+
+
+def test_a_part_of_wrong_answers_counts_against_empty_correct(tmp_path: Path) -> None:
+    text = card(facts(reports=[report(tmp_path, prompt="a carotid artery")]))
+    assert '| busi test | "a carotid artery" | 30 | 25 | 0.167 (' in section(text, "Texts, right and wrong")
 
 
 def test_it_says_whether_it_knows_when_it_is_wrong(whole: CardFacts) -> None:
@@ -90,7 +117,8 @@ def test_it_says_whether_it_knows_when_it_is_wrong(whole: CardFacts) -> None:
     assert re.search(r"\| busi test \| 24 / 6 \| 0\.\d{3} \(.*\) \| 0\.\d{3} \| 0\.\d{3} \(0\.\d{3} to", text)
     assert "busi val (chosen on)" in text
     assert '"fetal head"' not in text, "what was asked wrongly says nothing about presence of what is there"
-    assert "The figures: busi test, hc18, busi test." in text, "validation images chose the model"
+    judged = 'The figures: busi test, hc18 (never trained on), busi test, "Breast lesions".'
+    assert judged in text, "validation images chose the model"
     files = card_files(whole)
     for name in (PRESENCE_FILE, QUALITY_FILE, FAILURES_FILE):
         assert f"]({name})" in files["CARD.md"]
@@ -135,13 +163,80 @@ def test_the_same_sources_give_the_same_short_card(whole: CardFacts) -> None:
     assert "\n\n\n" not in first["CARD.md"]
 
 
-def test_without_a_test_split_what_there_is_is_judged(tmp_path: Path) -> None:
+def test_without_a_test_split_it_is_shown_by_what_it_was_chosen_on(tmp_path: Path) -> None:
     given = facts(reports=[report(tmp_path / "v", split="val"), report(tmp_path / "o", data="hc18", split="all")])
-    assert [one.name for one in given.judged] == ["busi val", "hc18"]
+    assert [one.name for one in given.judged] == ["busi val"]
     text = card(given)
+    assert "The figures: busi val (chosen on)." in text
     assert "| busi val | 50 ms | cpu |" in section(text, "Clicks and speed")
     assert "a hint, and no benchmark" in text
     assert "how well was not measured" in section(text, "Texts, right and wrong")
+
+
+def test_never_trained_on_is_only_said_where_it_is_known(tmp_path: Path) -> None:
+    test, copy = report(tmp_path / "t"), report(tmp_path / "c", data="copy", split="all")
+    unknown = facts(reports=[test, copy])
+    assert "| copy (folder not named in the training) |" in card(unknown)
+    assert unknown.judged == [test]
+    alone = facts(reports=[copy])
+    assert alone.judged == []
+    assert "None of this judges the model" in card(alone)
+    assert "None of this judges the model" not in card(unknown)
+    leaked = facts(reports=[test, copy], shared={copy.fingerprint: Shared(30, "content")})
+    assert "| copy (30 of its files are of the training) |" in card(leaked)
+    assert leaked.judged == [test]
+    other = facts(reports=[test, copy], shared={copy.fingerprint: Shared(0, "content")})
+    assert "| copy (never trained on) |" in card(other)
+    assert other.judged == [test, copy]
+
+
+def test_marks_that_were_changed_are_said_and_judge_nothing(tmp_path: Path) -> None:
+    plain = report(tmp_path / "p")
+    changed = [report(tmp_path / "r", marks="remove"), report(tmp_path / "a", marks="add", prompt="fetal head")]
+    given = facts(reports=[plain, *changed])
+    assert given.judged == [plain]
+    text = card(given)
+    rows = [line for line in section(text, "With marks filled in or drawn in").splitlines() if line.startswith("| ")]
+    assert [row.split(" | ")[0] for row in rows[1:]] == [
+        "| busi test, marks filled in",
+        '| busi test, "fetal head", marks drawn in',
+    ]
+    measured = section(text, "Measured")
+    assert measured.count("| busi test ") == 3, "its own row, and those of its two classes"
+    assert "usassist evaluate --data DATA/busi --split test --model mine --marks remove --out OUT" in measured
+    assert '--prompt "fetal head" --marks add --out OUT' in measured
+    assert "marks" not in section(text, "Does it know when it is wrong?") + section(text, "Where it fails")
+    assert "how well was not measured" in section(text, "Texts, right and wrong")
+    assert "With marks" not in card(facts(reports=[plain]))
+
+
+def test_a_model_without_calibration_is_not_called_calibrated() -> None:
+    raw, tuned = facts(), facts(calibration=Calibration(presence_scale=1.5))
+    assert "**not calibrated**" in card(raw)
+    assert "chosen on 80 others" in card(raw)
+    assert "| thresholds, not calibrated |" in card(raw)
+    assert "chosen and calibrated on 80 others" in card(tuned)
+    assert "not calibrated" not in card(tuned)
+    assert "| thresholds, from validation images |" in card(tuned)
+
+
+def test_the_epoch_and_what_was_left_out_are_said() -> None:
+    run = Run("first", 10, 1.0, of=28, near_duplicates=NearDuplicates("drop", across=4, left_out=3))
+    text = card(facts(runs=[run]))
+    assert "Its training reached epoch 10 of 28." in text
+    assert "| first | 10 of 28 | 1.0 h |" in text
+    said = (
+        "Near-duplicates (first), setting `drop`: 4 pairs stood on two sides of a split; 3 images were left out for it."
+    )
+    assert said in section(text, "Data and terms")
+    assert "Near-duplicates" not in card(facts())
+
+
+def test_it_says_whether_it_warns_of_unlike_images() -> None:
+    assert "| warns of images unlike the training's | no: " in card(facts())
+    able = {"weights_hash": HASH, "parameters": 1, "uses": [], "warns_of_unlike_images": True}
+    text = card(facts(model=able, ordinary=1409))
+    assert "| yes, learned from 1,409 training images; the limit was chosen on validation images |" in text
 
 
 def test_nothing_measured_is_said() -> None:
@@ -151,3 +246,19 @@ def test_nothing_measured_is_said() -> None:
     assert "of which data is not known" in text
     assert "Where it fails" not in text
     assert list(card_files(facts())) == ["CARD.md"]
+
+
+def test_no_name_title_or_text_leaves_its_line_or_its_code(tmp_path: Path) -> None:
+    said = "```\n\n# Approved\n\nfor `all`"
+    given = facts(
+        reports=[report(tmp_path / "asked", prompt=said)],
+        benchmarks=[BenchmarkTable(said, ("a",), (("1",),))],
+        data=["busi", said],
+    )
+    named = dataclasses.replace(given.config, name=said, title=said)
+    text = card(dataclasses.replace(given, config=named))
+    assert "\n# Approved" not in text
+    lines = text.splitlines()
+    flat = "''' # Approved for 'all'"
+    assert lines[0] == f"# {flat}" and lines[2].startswith(f"{flat}: it proposes")
+    assert lines.count("```") == len([line for line in lines if line.startswith("```")]) == 4, "two blocks of commands"

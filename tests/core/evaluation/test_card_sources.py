@@ -7,7 +7,7 @@ import pytest
 
 from tests.core.evaluation.cards import HASH, report, write
 from usassist.core.errors import UsassistError
-from usassist.core.evaluation.card_sources import read_benchmark, read_card_report, read_terms
+from usassist.core.evaluation.card_sources import read_card_report, read_terms
 
 
 def test_a_report_comes_back_with_its_intervals(tmp_path: Path) -> None:
@@ -69,6 +69,17 @@ def test_an_outline_that_is_none_never_reaches_a_figure(tmp_path: Path) -> None:
         read_card_report(tmp_path)
 
 
+@pytest.mark.parametrize(("name", "value"), [("rows", 0), ("columns", -4)])
+def test_a_case_without_a_pixel_never_reaches_a_figure(tmp_path: Path, name: str, value: int) -> None:
+    write(tmp_path)
+    path = tmp_path / "report.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["worst"][0][name] = value
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(UsassistError, match=rf"{value}.* pixels\); run `usassist evaluate"):
+        read_card_report(tmp_path)
+
+
 def test_a_report_of_an_earlier_version_lacks_what_it_did_not_say(tmp_path: Path) -> None:
     write(tmp_path)
     path = tmp_path / "report.json"
@@ -81,20 +92,15 @@ def test_a_report_of_an_earlier_version_lacks_what_it_did_not_say(tmp_path: Path
     assert found.estimates["presence_auc"].ci95 is None
 
 
-def test_benchmarks(tmp_path: Path) -> None:
-    path = tmp_path / "clicks.json"
-    path.write_text(json.dumps({"title": "T", "header": ["a", "b"], "rows": [["x", 0.5], ["y", 3]]}), encoding="utf-8")
-    found = read_benchmark(path)
-    assert (found.title, found.header, found.rows, found.weights_hash) == (
-        *("T", ("a", "b"), (("x", "0.50"), ("y", "3"))),
-        None,
-    )
-    for broken in ("[]", "{}", '{"title": "T", "header": ["a"], "rows": [["x", 1]]}', "{", '{"header": 1}'):
-        path.write_text(broken, encoding="utf-8")
-        with pytest.raises(UsassistError, match="no benchmark's table"):
-            read_benchmark(path)
-    with pytest.raises(UsassistError, match="cannot be read"):
-        read_benchmark(tmp_path / "none.json")
+@pytest.mark.parametrize(("marks", "name"), [("keep", "busi test"), ("remove", "busi test, marks filled in")])
+def test_the_setting_of_marks_is_part_of_the_label(tmp_path: Path, marks: str, name: str) -> None:
+    assert report(tmp_path, marks=marks).label == name
+
+
+def test_an_unknown_setting_of_marks_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, marks="blurred")
+    with pytest.raises(UsassistError, match="the setting of marks 'blurred'"):
+        read_card_report(tmp_path)
 
 
 def test_every_dataset_of_the_shipped_terms_has_a_citation() -> None:
@@ -105,3 +111,4 @@ def test_every_dataset_of_the_shipped_terms_has_a_citation() -> None:
         assert terms.licence
         assert terms.citation
     assert all(terms.shows and terms.words for terms in known.data.values())
+    assert "doi:10.17632/d4xt63mgjm.1" in known.data["carotid_mini"].citation

@@ -132,7 +132,7 @@ def _require_prompt_that_counts(prompt: str, engine: str, config: ModelConfig | 
     if len(config.classes) < 2:
         raise UsassistError(
             f"The model {config.name} follows no text, its head {config.head.kind!r} looks for what it was trained on: "
-            f"leave out --prompt {asked!r}, or choose a model with the head film_skip or clipseg."
+            f"leave out --prompt {asked!r}, or choose a model with the head promptable, film_skip or clipseg."
         )
     if asked.casefold() not in [name.casefold() for name in config.classes]:
         raise UsassistError(

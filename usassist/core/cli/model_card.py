@@ -1,19 +1,16 @@
 """Writes the card of a model: from its folder, finished evaluations, benchmarks and the runs that led to it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from usassist.core.errors import UsassistError
-from usassist.core.evaluation.card import FIGURE_FILES, CardFacts, Run, card_files
-from usassist.core.evaluation.card_sources import (
-    BenchmarkTable,
-    CardReport,
-    read_benchmark,
-    read_card_report,
-    read_terms,
-)
-from usassist.core.evaluation.curves import read_epochs
+from usassist.core.evaluation.card import FIGURE_FILES, CardFacts, card_files
+from usassist.core.evaluation.card_benchmarks import BenchmarkTable, read_benchmark
+from usassist.core.evaluation.card_runs import Run, read_run
+from usassist.core.evaluation.card_seen import read_learned
+from usassist.core.evaluation.card_sources import CardReport, read_card_report, read_terms
 from usassist.core.models.config import CARD_FILE, WEIGHTS_FILE
+from usassist.core.models.familiarity import images_looked_at
 from usassist.core.models.inventory import count_by_part, facts_of
 from usassist.core.models.weights import ModelInfo, find_model
 from usassist.core.project import atomic
@@ -32,26 +29,34 @@ def write_card(
     """Write CARD.md and its figures into `out` and return the card's path.
 
     `name` is a model's, or a folder with one. The time is that of `runs` and of the model's own folder, where that is
-    a run. Raises UsassistError: for a model or a file that cannot be read, and for a report on other weights.
+    a run; the data of the one that made it are compared with those of the reports. Raises UsassistError: for a model or
+    a file that cannot be read, and for a report on other weights.
     """
     info = find_model(name)
     if info.config is None:
         raise UsassistError(f"The model {info.name!r} cannot be described: {info.problem}")
     weights = info.folder / WEIGHTS_FILE
+    read = [_report(folder, info) for folder in reports]
+    learned = read_learned(info.config, [info.folder, *runs])
     facts = CardFacts(
         config=info.config,
         model=facts_of(info),
         parts=count_by_part(weights),
         weights_bytes=weights.stat().st_size,
         terms=read_terms(),
-        reports=[_report(folder, info) for folder in reports],
+        reports=read,
+        shared={} if learned is None else {report.fingerprint: learned.shared_with(report) for report in read},
+        ordinary=images_looked_at(info.folder),
         benchmarks=[_benchmark(path, info) for path in benchmarks],
         runs=_runs(runs, info.folder),
         watts=watts,
         notes="" if notes is None else _text(notes),
     )
+    return _write(card_files(facts), out)
+
+
+def _write(files: Mapping[str, str], out: Path) -> Path:
     atomic.make_folder(out, error=UsassistError)
-    files = card_files(facts)
     for stale in {*FIGURE_FILES} - files.keys():  # of an earlier card, which would pass for this one's
         atomic.remove(out / stale, error=UsassistError)
     for file in sorted(files, key=lambda file: file == CARD_FILE):  # the card last: what it shows is there then
@@ -83,14 +88,13 @@ def _require_own(weights: str, path: Path, info: ModelInfo) -> None:
 def _runs(folders: Sequence[Path], own: Path) -> list[Run]:
     found = {}
     for folder in (*folders, own):
-        epochs = read_epochs(folder)
-        if not epochs and folder is not own:
+        run = read_run(folder)
+        if run is not None:
+            found[folder.resolve()] = run
+        elif folder is not own:
             raise UsassistError(
                 f"{folder} is no run of a training: it holds no metrics.jsonl. Leave out --run {folder}."
             )
-        if epochs:
-            hours = sum(epoch.seconds for epoch in epochs) / 3600
-            found[folder.resolve()] = Run(folder.resolve().name, len(epochs), hours)
     return list(found.values())
 
 

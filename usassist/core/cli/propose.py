@@ -73,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(job.document())
     else:
         masks, files = count(len(job.items), "mask"), count(len(inputs), "file")
-        print(f"{masks} of {files}, {len(job.failed)} failed: {job.out / REPORT}")
+        unlike = f", {count(job.unlike, 'image')} unlike the training's" if job.unlike else ""
+        print(f"{masks} of {files}, {job.empty} empty, {len(job.failed)} failed{unlike}: {job.out / REPORT}")
     report_failures(job.failed)
     return status(done=len(job.items), failed=len(job.failed))
 

@@ -1,7 +1,7 @@
 """The work of `usassist propose`: files are read ahead, frames asked about in batches, masks written behind.
 
-Whatever the number of files and the length of a cine, a few batches of frames and masks are in memory, and less than a
-kilobyte a mask for proposals.json.
+Whatever the number of files and the length of a cine, three batches of frames and a few of masks are in memory, and
+less than a kilobyte a mask for proposals.json.
 """
 
 from collections.abc import Generator, Sequence
@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import numpy as np
 
 from usassist.core.cli.engine import LABEL_ID, Engine
 from usassist.core.cli.inputs import Failure, Input
@@ -44,7 +46,10 @@ class _End:
 
 @dataclass(slots=True)
 class Job:
-    """What is being written: items grow frame by frame, so that whatever stops the job, what is done is reported."""
+    """What is being written: items grow frame by frame, so that whatever stops the job, what is done is reported.
+
+    `empty` counts the masks among them that show nothing.
+    """
 
     out: Path
     engine: Engine
@@ -52,6 +57,7 @@ class Job:
     format: FormatSpec
     items: list[dict[str, Any]] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
+    empty: int = 0
     _broken: list[tuple[int, str]] = field(default_factory=list)
 
     def run(self, inputs: Sequence[Input], names: Sequence[str], bar: Bar) -> None:
@@ -70,6 +76,11 @@ class Job:
                     self._ask(batch, behind, bar)
                     batch = []
             self._ask(batch, behind, bar)
+
+    @property
+    def unlike(self) -> int:
+        """Return how many images the engine warned of: they are unlike those that it learned from."""
+        return len({(item["input"], item["frame"]) for item in self.items if item["warning"]})
 
     def document(self) -> dict[str, Any]:
         """Return proposals.json as CLI.md fixes it.
@@ -99,7 +110,8 @@ class Job:
             elif step.frame is None:
                 behind.call(partial(self._broken.append, (step.index, step.reason)))
             else:
-                behind.call(partial(self._finish, step, step.frame, _without_maps(next(answers))))
+                answer = _without_maps(next(answers))
+                behind.call(partial(self._finish, replace(step, frame=None), _without_pixels(step.frame), answer))
 
     def _finish(self, step: _Look, frame: Frame, answer: Answer) -> None:
         """Write the masks of a frame; the name of a second label joins its file's name."""
@@ -114,6 +126,7 @@ class Job:
                     path = path.with_name(f"{path.name.removesuffix(suffix)}-{proposal.label_id}{suffix}")
                 mask = Mask.empty(frame.shape) if proposal is None else proposal.mask
                 self.format.write(self.out / path, mask, frame=frame)
+                self.empty += mask.is_empty
                 self.items.append(_item(step, path, proposal, seconds=answer.seconds))
         except UsassistError as error:
             self._broken.append((step.index, str(error)))
@@ -157,6 +170,11 @@ def _steps(inputs: Sequence[Input], names: Sequence[str], *, suffix: str) -> Gen
 def _without_maps(answer: Answer) -> Answer:
     """Leave out the probability maps, megabytes a frame that nobody writes."""
     return replace(answer, proposals=tuple(replace(each, probability=None) for each in answer.proposals))
+
+
+def _without_pixels(frame: Frame) -> Frame:
+    """Let go of the picture, which no format writes: its size, regions and spacing stay."""
+    return replace(frame, pixels=np.broadcast_to(np.uint8(0), frame.shape))
 
 
 def _item(step: _Look, path: PurePosixPath, proposal: Proposal | None, *, seconds: float) -> dict[str, Any]:

@@ -27,7 +27,7 @@ KINDS = {
     "classify": "train a classifier on the classes of images",
     "contrast": "fine-tune the towers on images with captions",
 }
-"""What `training.run.TASKS` knows, with one line each; listed here because --help must not import torch."""
+"""What `training.task.TASKS` knows, with one line each; listed here because --help must not import torch."""
 _COMPARE = "train several recipes with several seeds and print one table"
 
 

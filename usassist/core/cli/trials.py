@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from usassist.core.cli.trial_scores import Asked
     from usassist.core.training.config import TrainConfig
     from usassist.core.training.loop import EpochReport
-    from usassist.core.training.run import RunResult, TaskName
+    from usassist.core.training.run import RunResult
+    from usassist.core.training.task import TaskName
 
 logger = logging.getLogger(__name__)
 TRIAL_FILE = "trial.json"

@@ -5,30 +5,24 @@ Made of files only, so that the same files give the same card.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import usassist
 from usassist.core.evaluation import card_tables
+from usassist.core.evaluation.card_benchmarks import BenchmarkTable
 from usassist.core.evaluation.card_figures import Failure, failures_figure, standalone
-from usassist.core.evaluation.card_sources import BenchmarkTable, CardLine, CardReport, KnownTerms
+from usassist.core.evaluation.card_runs import NearDuplicates, Run, declared_near_duplicates
+from usassist.core.evaluation.card_seen import CHOSEN, Shared, is_judging, role_of
+from usassist.core.evaluation.card_sources import Asked, CardLine, CardReport, KnownTerms
 from usassist.core.evaluation.confidence_figures import presence_figure, quality_figure
 from usassist.core.evaluation.gallery import FAILED_DICE
 from usassist.core.evaluation.page import render
-from usassist.core.models.config import CARD_FILE, ModelConfig
+from usassist.core.models.config import CARD_FILE, Calibration, ModelConfig
 
 PRESENCE_FILE, QUALITY_FILE, FAILURES_FILE = "card-presence.svg", "card-quality.svg", "card-failures.svg"
 FIGURE_FILES = (PRESENCE_FILE, QUALITY_FILE, FAILURES_FILE)
 _MOST_FAILURES = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A training that led to the model: its folder's name, how many epochs and how many hours, validation included."""
-
-    name: str
-    epochs: int
-    hours: float
 
 
 @dataclass(frozen=True)
@@ -36,8 +30,10 @@ class CardFacts:
     """Everything that a card says.
 
     `model` is `inventory.facts_of`, `parts` counts the parameters in the model's own file, of `weights_bytes` bytes, by
-    part. `runs` is empty where they are not known; `watts` is what the machine is assumed to draw, None for no
-    assumption. `notes` is Markdown by a person, put in as it is.
+    part. `shared` says by a report's fingerprint how many of its files the training had, where that is known. `runs` is
+    empty where they are not known, the last one made the model; `watts` is what the machine is assumed to draw, None
+    for no assumption. `ordinary` is how many training images it has looked at to warn of others, 0 where that is not
+    known. `notes` is Markdown by a person, put in as it is.
     """
 
     config: ModelConfig
@@ -50,6 +46,8 @@ class CardFacts:
     runs: Sequence[Run] = ()
     watts: float | None = None
     notes: str = ""
+    shared: Mapping[str, Shared] = field(default_factory=dict)
+    ordinary: int = 0
 
     @property
     def learned_from(self) -> tuple[str, ...]:
@@ -57,26 +55,36 @@ class CardFacts:
         named = self.config.provenance.get("data")
         return tuple(str(name) for name in named) if isinstance(named, list | tuple) else ()
 
+    @property
+    def is_calibrated(self) -> bool:
+        """Return whether thresholds and scales were chosen on validation images: one at least is no default."""
+        return replace(self.config.calibration, link=Calibration().link) != Calibration()
+
     def role(self, report: CardReport) -> str:
         """Return what a report's images were used for while the model was made, "" for a test split of its data."""
-        if report.data not in self.learned_from:
-            return "never trained on"
-        return {"train": "learned from", "val": "chosen on", "all": "partly learned from"}.get(report.split, "")
+        return role_of(report, self.learned_from, self.shared.get(report.fingerprint))
+
+    def asked(self, *answers: Asked) -> list[tuple[CardReport, str]]:
+        """Return the reports on masks with a prompt of such a kind, marks as they are; each with its role."""
+        named = [report for report in self.reports if report.prompt is not None and report.lines]
+        chosen = [report for report in named if report.marks == "keep" and report.asked(self.terms) in answers]
+        return [(report, self.role(report)) for report in chosen]
 
     @property
     def right(self) -> list[CardReport]:
-        """Return the reports on masks that asked for what the images show."""
-        return [report for report in self.reports if report.lines and report.asked(self.terms) == "what is there"]
+        """Return the reports on masks that asked for what the images show, as they are."""
+        masks = [report for report in self.reports if report.lines and report.marks == "keep"]
+        return [report for report in masks if report.asked(self.terms) == "what is there"]
 
     @property
     def judged(self) -> list[CardReport]:
         """Return the reports by which the model is judged: the right question, on images it was not made with.
 
-        All that asked the right question where none is on a test split of its data.
+        Without any, those on the images that it was chosen on; the card says so.
         """
-        roles = [(report, self.role(report)) for report in self.right]
-        is_tested = any(not role for _, role in roles)
-        return [report for report, role in roles if not is_tested or role in ("", "never trained on")]
+        named = self.learned_from
+        unseen = [r for r in self.right if is_judging(r, named, self.shared.get(r.fingerprint))]
+        return unseen or [r for r in self.right if self.role(r) == CHOSEN]
 
     @property
     def worst(self) -> list[tuple[CardReport, CardLine]]:
@@ -91,7 +99,8 @@ class CardFacts:
 def card_files(facts: CardFacts) -> dict[str, str]:
     """Return CARD.md and the figures that it shows, by the names of their files."""
     figures = _figures(facts)
-    plain = [report for report in facts.reports if report.prompt is None]
+    plain = [report for report in facts.reports if report.prompt is None and report.marks == "keep"]
+    marked = [report for report in facts.reports if report.marks != "keep"]
     text = render(
         "card.md.j2",
         {
@@ -106,19 +115,20 @@ def card_files(facts: CardFacts) -> dict[str, str]:
             "masks": card_tables.masks_table([(report, facts.role(report)) for report in plain]),
             "by_class": card_tables.class_rows(plain),
             "classes": card_tables.classes_table(facts.reports),
-            "failed": [f"{report.failed} of {report.name}" for report in facts.reports if report.failed],
+            "marked": card_tables.masks_table([(report, facts.role(report)) for report in marked]),
+            "failed": [f"{report.failed} of {report.label}" for report in facts.reports if report.failed],
             "commands": list(dict.fromkeys(_command(facts, report) for report in facts.reports)),
-            "prompts": card_tables.prompts_table(facts.reports, facts.terms),
+            "followed": card_tables.asked_table(facts.asked("what is there")),
+            "absent": card_tables.absent_table(facts.asked("something else")),
+            "unknown": card_tables.asked_table(facts.asked("not known")),
             "confidence": card_tables.confidence_table([(report, facts.role(report)) for report in facts.right]),
-            "judged": [report.name for report in facts.judged],
+            "judged": [f"{r.label} ({role})" if (role := facts.role(r)) else r.label for r in facts.judged],
             "worst": card_tables.worst_table(facts.worst),
             "figures": figures,
             "benchmarks": [(one.title, card_tables.rows_of(one.header, one.rows)) for one in facts.benchmarks],
             "speed": card_tables.speed_table(facts.reports),
-            "runs": card_tables.rows_of(
-                ("run", "epochs", "time, validation included"),
-                [(run.name, run.epochs, f"{run.hours:.1f} h") for run in facts.runs],
-            ),
+            "runs": _runs(facts),
+            "near": _near_duplicates(facts),
             "hours": sum(run.hours for run in facts.runs),
             "version": usassist.__version__,
         },
@@ -164,9 +174,31 @@ def _architecture(facts: CardFacts) -> list[tuple[str, str]]:
         thresholds = f"pixel {calibration.threshold:.3g}, presence {calibration.presence_threshold:.3g}"
         rows += [
             ("without a prompt", f"looks for: {config.target.replace('_', ' ')}"),
-            ("thresholds, from validation images", thresholds),
+            ("thresholds, from validation images", thresholds)
+            if facts.is_calibrated
+            else ("thresholds, not calibrated", thresholds),
+            ("warns of images unlike the training's", _warning(facts)),
         ]
     return [*rows, ("weights, SHA-256", f"`{facts.model['weights_hash']}`")]
+
+
+def _runs(facts: CardFacts) -> list[str]:
+    rows = [(run.name, run.reached, f"{run.hours:.1f} h") for run in facts.runs]
+    return card_tables.rows_of(("run", "epochs", "time, validation included"), rows)
+
+
+def _warning(facts: CardFacts) -> str:
+    if not facts.model.get("warns_of_unlike_images"):
+        return "no: it was not learned what is ordinary"
+    looked = f"{facts.ordinary:,} training images" if facts.ordinary else "training images"
+    return f"yes, learned from {looked}; the limit was chosen on validation images"
+
+
+def _near_duplicates(facts: CardFacts) -> list[tuple[str, NearDuplicates]]:
+    """Return what is known about near-duplicates of each run, else of the model itself."""
+    found = [(run.name, run.near_duplicates) for run in facts.runs if run.near_duplicates is not None]
+    declared = declared_near_duplicates(facts.config.provenance)
+    return found or ([("", declared)] if declared is not None else [])
 
 
 def _terms(facts: CardFacts) -> list[tuple[str, str, str, str]]:
@@ -187,14 +219,15 @@ def _terms(facts: CardFacts) -> list[tuple[str, str, str, str]]:
 def _command(facts: CardFacts, report: CardReport) -> str:
     prompt = f' --prompt "{report.prompt}"' if report.prompt is not None else ""
     split = "" if report.split == "all" else f" --split {report.split}"
-    return f"usassist evaluate --data DATA/{report.data}{split} --model {facts.config.name}{prompt} --out OUT"
+    marks = "" if report.marks == "keep" else f" --marks {report.marks}"
+    return f"usassist evaluate --data DATA/{report.data}{split} --model {facts.config.name}{prompt}{marks} --out OUT"
 
 
 def _figures(facts: CardFacts) -> dict[str, str]:
     judged = facts.judged
     said = [line for report in judged for line in report.lines]
     lesions = {
-        report.name: [
+        report.label: [
             (line.quality, line.dice) for line in report.lines if line.quality is not None and not line.empty_truth
         ]
         for report in judged

@@ -1,4 +1,4 @@
-"""What a model card is made from: finished reports, tables of benchmarks, and what is known of public data."""
+"""What a model card is made from: finished reports, and what is known of public data."""
 
 import csv
 import io
@@ -18,6 +18,9 @@ from usassist.core.evaluation.summary import Spread
 from usassist.core.models.record import build_record
 
 Asked = Literal["what is there", "something else", "not known"]
+Marks = Literal["keep", "remove", "add"]
+
+_MARKS: Mapping[Marks, str] = {"keep": "", "remove": "marks filled in", "add": "marks drawn in"}
 
 _PATH = re.compile(r"[MLZ0-9 .-]*")
 _SPREADS = ("dice", "dice_lesion", "hd95_px", "nsd_2px", "hd95_mm", "nsd_1mm")
@@ -75,12 +78,16 @@ class CardReport:
     """A finished evaluation: its numbers by the names of report.json, those that are not known left out.
 
     `spreads` and `by_class` are of masks, `auc` is of classes, named by the means `judge`. `worst` has the outlines of
-    the worst cases.
+    the worst cases. `fingerprint` is that of the files, `inputs` are their names; `marks` says what became of calipers
+    and texts in what the engine saw.
     """
 
     data: str
     split: str
     prompt: str | None
+    marks: Marks
+    fingerprint: str
+    inputs: frozenset[str]
     weights_hash: str | None
     device: str | None
     n: int
@@ -101,6 +108,12 @@ class CardReport:
         """Return the data and its split as a table says them."""
         return self.data if self.split == "all" else f"{self.data} {self.split}"
 
+    @property
+    def label(self) -> str:
+        """Return the name with the prompt and the setting of marks, where it is not that of everyday use."""
+        prompt = "" if self.prompt is None else f'"{self.prompt}"'
+        return ", ".join(part for part in (self.name, prompt, _MARKS[self.marks]) if part)
+
     def asked(self, known: KnownTerms) -> Asked:
         """Return whether the prompt asks for what the images show, as far as the terms know; so does no prompt."""
         if self.prompt is None:
@@ -110,16 +123,6 @@ class CardReport:
             return "not known"
         said = {word.removesuffix("s") for word in re.findall(r"[a-z]+", self.prompt.casefold())}
         return "what is there" if said & {word.removesuffix("s") for word in terms.words} else "something else"
-
-
-@dataclass(frozen=True, slots=True)
-class BenchmarkTable:
-    """The table of a benchmark's JSON file; `weights_hash` where it says of which weights it is."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    weights_hash: str | None = None
 
 
 def read_terms() -> KnownTerms:
@@ -150,25 +153,6 @@ def read_card_report(folder: Path) -> CardReport:
         ) from error
 
 
-def read_benchmark(path: Path) -> BenchmarkTable:
-    """Read the table of a benchmark's JSON file (`title`, `header`, `rows`). Raises UsassistError for another file."""
-    try:
-        return _benchmark(json.loads(text_of(path)))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise UsassistError(
-            f"{path} is no benchmark's table ({type(error).__name__}: {error}); expected JSON with title, header, rows."
-        ) from error
-
-
-def _benchmark(raw: Mapping[str, Any]) -> BenchmarkTable:
-    header = tuple(str(cell) for cell in _list(raw["header"]))
-    rows = tuple(tuple(_said(cell) for cell in _list(row)) for row in _list(raw["rows"]))
-    if not header or any(len(row) != len(header) for row in rows):
-        raise ValueError("a row is longer or shorter than the header")
-    weights = raw.get("weights_hash")
-    return BenchmarkTable(str(raw["title"]), header, rows, None if weights is None else str(weights))
-
-
 def _report(document: Mapping[str, Any], table: str) -> CardReport:
     said, rows = document["calibration"], list(csv.DictReader(io.StringIO(table)))
     found, judge = document.get("classification"), document.get("class_judge")
@@ -178,6 +162,9 @@ def _report(document: Mapping[str, Any], table: str) -> CardReport:
         data=str(document["data"] or ""),
         split=str(document.get("split") or "all"),
         prompt=None if document["prompt"] is None else str(document["prompt"]),
+        marks=_marks(document.get("marks")),
+        fingerprint=str(document.get("data_fingerprint") or ""),
+        inputs=frozenset(row["input"] for row in rows),
         weights_hash=None if document["weights_hash"] is None else str(document["weights_hash"]),
         device=None if document.get("device") is None else str(document["device"]),
         n=int(document["n"]),
@@ -199,6 +186,15 @@ def _report(document: Mapping[str, Any], table: str) -> CardReport:
     )
 
 
+def _marks(raw: Any) -> Marks:
+    for known in _MARKS:
+        if raw == known:
+            return known
+    if raw is not None:
+        raise ValueError(f"the setting of marks {raw!r}")
+    return "keep"
+
+
 def _line(row: Mapping[str, str]) -> CardLine:
     return CardLine(
         input=row["input"],
@@ -216,7 +212,10 @@ def _outlines(case: Mapping[str, Any]) -> Outlines:
     for path in (case["truth"], case["pred"]):
         if not _PATH.fullmatch(path):  # it goes into a figure as it is
             raise ValueError("an outline that is none")
-    return Outlines((int(case["rows"]), int(case["columns"])), case["truth"], case["pred"])
+    rows, columns = int(case["rows"]), int(case["columns"])
+    if min(rows, columns) < 1:
+        raise ValueError(f"an image of {rows} x {columns} pixels")
+    return Outlines((rows, columns), case["truth"], case["pred"])
 
 
 def _spread(raw: Mapping[str, Any] | None) -> Spread | None:
@@ -241,13 +240,3 @@ def _interval(raw: Sequence[Any] | None) -> tuple[float, float] | None:
 
 def _number(raw: Any) -> float | None:
     return None if raw is None else float(raw)
-
-
-def _list(raw: Any) -> list[Any]:
-    if not isinstance(raw, list):
-        raise TypeError(f"{raw!r} is no list")
-    return raw
-
-
-def _said(cell: object) -> str:
-    return f"{cell:.2f}" if isinstance(cell, float) else str(cell)

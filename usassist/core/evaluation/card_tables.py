@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from usassist.core.evaluation.card_sources import CardLine, CardReport, Estimate, KnownTerms
+from usassist.core.evaluation.card_sources import CardLine, CardReport, Estimate
+from usassist.core.evaluation.page import plain
 from usassist.core.evaluation.summary import Spread
 from usassist.core.evaluation.wilson import wilson_ci95
 
@@ -55,7 +56,7 @@ def _masks_row(report: CardReport, role: str) -> Sequence[str]:
     unit = "mm" if in_mm else "px"
     return (
         _named(report, role),
-        f"{report.n} ({report.n - report.n_empty_truth})",
+        _counts(report),
         _mean(lesion),
         number(lesion.median if lesion else None),
         _mean(spreads["dice"]),
@@ -79,24 +80,38 @@ def class_rows(reports: Sequence[CardReport]) -> list[str]:
     )
 
 
-def prompts_table(reports: Sequence[CardReport], known: KnownTerms) -> list[str]:
-    """Return what was answered to each text, right or wrong: how often nothing, and how well what there was."""
+def asked_table(reports: Sequence[tuple[CardReport, str]]) -> list[str]:
+    """Return how well a text was followed that asks for what is there, or may be: a row for each report on masks."""
     rows = []
-    for report in reports:
-        if report.prompt is None or not report.lines:
-            continue
-        empty = sum(line.empty_pred for line in report.lines)
-        presence = [line.presence for line in report.lines if line.presence is not None]
-        dice = report.spreads.get("dice_lesion") if report.asked(known) != "something else" else None
+    for report, role in reports:
+        dice = report.spreads.get("dice_lesion")
         rows.append(
             (
-                *(report.name, f'"{report.prompt}"', report.asked(known), report.n, _mean(dice)),
-                f"{empty} of {len(report.lines)} ({_range(wilson_ci95(empty, len(report.lines)))})",
+                *(_named(report, role, prompt=False), f'"{report.prompt}"', _counts(report), _mean(dice)),
+                number(dice.median if dice else None),
+                _mean(report.spreads.get("dice")),
+                *(_share(report.estimates.get(name)) for name in ("empty_correct", "lesion_found")),
+            )
+        )
+    header = ("data, split", "asked for", "images (with an object)", "Dice, images with one: mean (95 % CI)")
+    return rows_of((*header, "median", "Dice, all images", "empty_correct", "lesion_found"), rows)
+
+
+def absent_table(reports: Sequence[tuple[CardReport, str]]) -> list[str]:
+    """Return how often nothing was answered to a text that asks for what is not there: a row for each report."""
+    rows = []
+    for report, role in reports:
+        empty, count = sum(line.empty_pred for line in report.lines), len(report.lines)
+        presence = [line.presence for line in report.lines if line.presence is not None]
+        rows.append(
+            (
+                *(_named(report, role, prompt=False), f'"{report.prompt}"', count, count - empty),
+                number(empty / count, wilson_ci95(empty, count)),
                 number(float(np.median(presence)) if presence else None),
             )
         )
-    header = ("data, split", "asked for", "which is", "images", "Dice, images with an object")
-    return rows_of((*header, "answered with nothing (95 % CI)", "presence, median"), rows)
+    header = ("data, split", "asked for", "images", "answered with something", "empty_correct (95 % CI)")
+    return rows_of((*header, "presence, median"), rows)
 
 
 def confidence_table(reports: Sequence[tuple[CardReport, str]]) -> list[str]:
@@ -124,12 +139,15 @@ def classes_table(reports: Sequence[CardReport]) -> list[str]:
     """Return how well classes were told apart."""
     header = ("data, split", "told apart by", "images", "AUC (95 % CI)")
     found = [report for report in reports if report.auc is not None]
-    return rows_of(header, [(r.name, r.judge or "the model", r.n_classes, _share(r.auc)) for r in found])
+    return rows_of(header, [(r.label, r.judge or "the model", r.n_classes, _share(r.auc)) for r in found])
 
 
-def _named(report: CardReport, role: str) -> str:
-    prompt = "" if report.prompt is None else f', "{report.prompt}"'
-    return f"{report.name}{prompt}" + (f" ({role})" if role else "")
+def _named(report: CardReport, role: str, *, prompt: bool = True) -> str:
+    return (report.label if prompt else report.name) + (f" ({role})" if role else "")
+
+
+def _counts(report: CardReport) -> str:
+    return f"{report.n} ({report.n - report.n_empty_truth})"
 
 
 def _mean(spread: Spread | None, *, digits: int = 3) -> str:
@@ -140,16 +158,12 @@ def _share(estimate: Estimate | None) -> str:
     return NOTHING if estimate is None else number(estimate.value, estimate.ci95)
 
 
-def _range(ci95: tuple[float, float]) -> str:
-    return f"{ci95[0]:.2f} to {ci95[1]:.2f}"
-
-
 def worst_table(worst: Sequence[tuple[CardReport, CardLine]]) -> list[str]:
     """Return the names of the worst cases, what was answered, and how sure the model was."""
     header = ("data, split", "image", "class", "Dice", "answered with", "presence said", "quality said")
     rows = [
         (
-            *(report.name, f"`{line.input}`", line.class_name, number(line.dice), _answer(line)),
+            *(report.name, f"`{plain(line.input)}`", line.class_name, number(line.dice), _answer(line)),
             *(number(line.presence), number(line.quality)),
         )
         for report, line in worst
@@ -167,5 +181,5 @@ def speed_table(reports: Sequence[CardReport]) -> list[str]:
     """Return what an image took while it was evaluated."""
     return rows_of(
         ("data, split", "an image, median", "device"),
-        [(r.name, f"{1e3 * r.seconds:.0f} ms", r.device or NOTHING) for r in reports if r.seconds is not None],
+        [(r.label, f"{1e3 * r.seconds:.0f} ms", r.device or NOTHING) for r in reports if r.seconds is not None],
     )

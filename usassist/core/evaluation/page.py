@@ -30,8 +30,17 @@ def render(template: str, values: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=number, percent=percent)
+    environment.filters.update(number=number, percent=percent, plain=plain)
     return environment.get_template(template).render(interval_text=interval_text, p_text=p_text, **values)
+
+
+def plain(text: object) -> str:
+    """Return a text that cannot leave its line of Markdown, nor the code that it stands in.
+
+    >>> plain("a `b`\\n# c")
+    "a 'b' # c"
+    """
+    return " ".join(str(text).replace("`", "'").split())
 
 
 def number(value: float | None, digits: int = 3) -> str:

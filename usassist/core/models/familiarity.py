@@ -153,7 +153,6 @@ def load_familiarity(folder: Path, *, weights_hash: str, tap_channels: Sequence[
             f"{path} is about weights with the SHA-256 {str(words.get(_WEIGHTS))[:64]}, but those beside it have "
             f"{weights_hash}; {_REMEDY}"
         )
-    images = words.get(_IMAGES, "")
     rest, limit, colour_limit = (float(value) for value in tensors[_NUMBERS])
     return Familiarity(
         mean=tensors["mean"].astype(np.float32),
@@ -163,8 +162,21 @@ def load_familiarity(folder: Path, *, weights_hash: str, tap_channels: Sequence[
         rest=rest,
         limit=limit,
         colour_limit=colour_limit,
-        images=int(images) if images.isdecimal() and len(images) < 10 else 0,
+        images=_count(words),
     )
+
+
+def images_looked_at(folder: Path) -> int:
+    """Return how many training images a model's folder knows to be ordinary; 0 where that is not known."""
+    try:
+        return _count(_read(folder / FAMILIARITY_FILE)[1])
+    except ModelError:
+        return 0
+
+
+def _count(words: dict[str, str]) -> int:
+    images = words.get(_IMAGES, "")
+    return int(images) if images.isdecimal() and len(images) < 10 else 0
 
 
 _REMEDY = "remove the file, or learn it again with `usassist models familiarise NAME|DIR --data DATASET`."

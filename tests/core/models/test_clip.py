@@ -10,8 +10,10 @@ import torch
 from usassist.core.errors import ModelError
 from usassist.core.models import clip_settings
 from usassist.core.models.adapt import ADAPTERS
-from usassist.core.models.clip import ClipEncoder, build_encoder
+from usassist.core.models.clip import ClipEncoder, ImageFeatures, build_encoder
 from usassist.core.models.config import AdapterConfig, EncoderConfig
+from usassist.core.models.prompt_maps import PROMPT_CHANNELS
+from usassist.core.models.promptable import PromptableDecoder
 
 NO_ADAPTER = AdapterConfig("none")
 TEXT = {"context_length": 16, "vocab_size": 300, "width": 64, "heads": 2, "layers": 2}
@@ -281,3 +283,36 @@ def test_P_N11_no_adapter_stands_in_the_text_tower(small_model) -> None:
     places = [n for n, module in small_model.encoder.clip.named_modules() if isinstance(module, ADAPTERS)]
     assert places
     assert all(name.startswith("visual.") for name in places)
+
+
+def _lazy(batch: int, asked: list[int]) -> ImageFeatures:
+    """Return features with two taps and a class token; `asked` gets the batch whenever an embedding is computed."""
+    generator = torch.Generator().manual_seed(batch)
+    embedding = torch.randn(batch, 4, generator=generator)
+    taps = tuple(torch.randn(batch, 3, side, side, generator=generator) for side in (8, 4))
+    prefix = (torch.randn(batch, 1, 3, generator=generator),)
+    return ImageFeatures(lambda: asked.append(batch) or embedding, taps, prefix)
+
+
+def test_a_part_of_a_batch_and_what_is_put_behind_it_embed_nothing_before_they_are_asked() -> None:
+    asked: list[int] = []
+    three, two = _lazy(3, asked), _lazy(2, asked)
+    part = three.take(torch.tensor([2, 0]))
+    whole = part.and_those_of(two)
+    assert (part.batch, whole.batch) == (2, 4)
+    for tap, own, other in zip(whole.taps, three.taps, two.taps, strict=True):
+        assert torch.equal(tap, torch.cat([own[[2, 0]], other]))
+    assert torch.equal(whole.prefix[0], torch.cat([three.prefix[0][[2, 0]], two.prefix[0]]))
+    assert asked == []
+    assert torch.equal(whole.embedding, torch.cat([three.embedding[[2, 0]], two.embedding]))
+    assert whole.embedding is whole.embedding and sorted(asked) == [2, 3], "each once"
+
+
+def test_masks_of_a_part_of_a_batch_never_ask_for_an_embedding() -> None:
+    asked: list[int] = []
+    features = _lazy(3, asked)
+    head = PromptableDecoder((3, 3), condition=4, widths=(8,)).eval()
+    again = features.and_those_of(features.take(torch.tensor([1])))
+    with torch.inference_mode():
+        out = head(again, torch.zeros(4, 4), torch.zeros(4, PROMPT_CHANNELS, 8, 8))
+    assert torch.allclose(out.logits[1], out.logits[3], atol=1e-6) and asked == []

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -49,3 +51,15 @@ def test_clicks_outside_the_image_do_no_harm() -> None:
     assert maps.isfinite().all()
     assert not maps[0, 0].any()
     assert (maps[0, 4, :8] == 1).all() and (maps[0, 4, 8:] == -1).all()
+
+
+def test_as_many_clicks_as_count_take_no_more_memory_than_a_few() -> None:
+    points = tuple((index / MOST_POINTS, (index * 7 % 100) / 100) for index in range(MOST_POINTS))
+    prompt_maps([SpatialPrompt(positive=points[:1])], side=256)
+    tracemalloc.start()
+    maps = prompt_maps([SpatialPrompt(positive=points)], side=256)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 * 256 * 256 * 4, "the six maps twice, and little more"
+    singles = prompt_maps([SpatialPrompt(positive=(point,)) for point in points], side=256)
+    assert torch.equal(maps[0], singles.amax(0).clamp_min(0))

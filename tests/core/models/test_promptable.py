@@ -79,3 +79,9 @@ def test_what_no_click_changes_is_computed_once_and_gives_the_same_answers() -> 
         again = head.finish(begun, maps)
         assert torch.equal(out.logits, again.logits)
         assert torch.equal(out.presence, again.presence) and torch.equal(out.quality, again.quality)
+
+
+def test_a_head_for_several_objects_takes_no_clicks_and_has_nothing_to_learn_them_with() -> None:
+    head = _head(objects=2)
+    assert not head.takes_maps and _head().takes_maps
+    assert not any(name.startswith("prompts") for name, _ in head.named_parameters())

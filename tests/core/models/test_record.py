@@ -21,6 +21,8 @@ class Outer:
     on: bool = False
     inner: Inner = Inner()
     more: Mapping[str, Any] = field(default_factory=dict)
+    draws: Mapping[str, float] = field(default_factory=dict)
+    parts: Mapping[str, Inner] = field(default_factory=dict)
 
 
 def _build(**raw: object) -> Outer:
@@ -30,13 +32,15 @@ def _build(**raw: object) -> Outer:
 def test_every_kind_of_value_is_taken() -> None:
     built = _build(name="x", rate=2, kind="b", on=True, inner={"sizes": [1, 2]}, more={"any": [None]})
     assert built == Outer("x", 2, "b", True, Inner((1, 2)), {"any": [None]})
+    built = _build(name="x", draws={"a": 1, "b": 0.5}, parts={"c": {"sizes": [3]}})
+    assert (built.draws, built.parts) == ({"a": 1, "b": 0.5}, {"c": Inner((3,))})
 
 
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
         ({}, "here: name must be given"),
-        ({"name": "x", "nmae": 1}, "unknown keys nmae; known are inner"),
+        ({"name": "x", "nmae": 1}, "unknown keys nmae; known are draws, inner"),
         ({"name": 1}, "here, name must be a text, found 1"),
         ({"name": "x", "rate": "fast"}, "here, rate must be a finite number"),
         ({"name": "x", "rate": float("inf")}, "finite"),
@@ -46,6 +50,9 @@ def test_every_kind_of_value_is_taken() -> None:
         ({"name": "x", "on": 1}, "true or false"),
         ({"name": "x", "inner": 3}, "here, inner is a section"),
         ({"name": "x", "inner": {"sizes": [1.5]}}, "here, inner, sizes must be a whole number"),
+        ({"name": "x", "draws": {"a": "twice"}}, "here, draws, a must be a finite number, found 'twice'"),
+        ({"name": "x", "draws": {"a": 1, "b": True}}, "here, draws, b must be a finite number"),
+        ({"name": "x", "parts": {"c": {"size": 3}}}, "here, parts, c: unknown keys size"),
         ({"name": "x", "more": "y" * 500}, r"a section, found 'y+\.\.\."),
     ],
 )

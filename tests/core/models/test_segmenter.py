@@ -5,17 +5,10 @@ import torch
 
 from tests.core.models.phantoms import BRIGHT, DARK, Scenes, mask_loss, mean_dice, scenes, teach, tiny_config
 from usassist.core.models.build import build_segmenter
-from usassist.core.models.config import HeadConfig
+from usassist.core.models.config import HeadConfig, Precision
+from usassist.core.models.prompt_maps import SpatialPrompt, prompt_maps
 from usassist.core.models.segmenter import Segmenter
-
-
-def test_encode_then_decode_is_forward(small_model) -> None:
-    images = torch.randn(2, 3, 256, 256)
-    ids = small_model.encoder.tokenizer(["breast lesion", "lesion"])
-    with torch.inference_mode():
-        whole, _, _ = small_model(images, ids, torch.tensor([True, True]))
-        parts = small_model.decode(small_model.encode(images), small_model.embed_texts(["breast lesion", "lesion"]))
-    assert torch.allclose(whole.logits, parts.logits, atol=1e-5)
+from usassist.core.models.work import make_ready
 
 
 def test_the_shipped_architecture_fits_16_mb_in_half_precision(small_model) -> None:
@@ -97,3 +90,38 @@ def test_P2_one_support_case_serves_many_queries(taught) -> None:
     one = taught.embed_support(support.images[:1], support.bright[:1])
     assert one.shape == (1, taught.encoder.width)
     _require_selects(taught, one, query, dark=False)
+
+
+def _pointing(folder: Path) -> tuple[Segmenter, torch.Tensor, torch.Tensor]:
+    """Return a model whose random decoder follows texts and clicks, images, and maps of clicks, a box and a mask."""
+    torch.manual_seed(0)
+    model = build_segmenter(tiny_config(folder, HeadConfig("promptable", widths=(16,))), folder=folder).eval()
+    for name, parameter in model.head.named_parameters():
+        if name.startswith("prompts.add") or "film" in name:
+            torch.nn.init.normal_(parameter, std=3.0 if name.startswith("prompts") else 0.3)
+    previous = torch.rand(20, 20, generator=torch.Generator().manual_seed(1)).numpy()
+    prompts = [
+        SpatialPrompt(positive=((0.3, 0.4), (0.7, 0.2)), negative=((0.5, 0.9),)),
+        SpatialPrompt(box=(0.1, 0.2, 0.6, 0.7), previous=previous),
+    ]
+    images = scenes(2, torch.Generator().manual_seed(3)).images
+    return model, images, prompt_maps(prompts, side=8)
+
+
+@pytest.mark.parametrize(("precision", "most"), [("fp32", 1e-4), ("bf16", 0.03), ("int8", 0.1)])
+@torch.inference_mode()
+def test_made_ready_in_any_precision_it_answers_clicks_as_in_float32(tmp_path, precision: Precision, most) -> None:
+    model, images, maps = _pointing(tmp_path)
+    asked = model.embed_texts([DARK, BRIGHT])
+    free, exact = (model.decode(model.encode(images), asked, maps=given) for given in (None, maps))
+    ready = make_ready(model, precision=precision)
+    assert ready.precision == precision
+    features = ready.encode(images)
+    found = ready.decode(features, asked, maps=maps)
+    begun = ready.answer(ready.begin(features, asked), maps)
+    spread = float(exact.logits.std())
+    assert float((exact.logits - free.logits).abs().mean()) > 0.2 * spread, "the clicks matter"
+    for answer in (found, begun):
+        assert float((answer.logits - exact.logits).abs().mean()) < most * spread
+        assert torch.allclose(answer.presence, exact.presence, atol=3 * most)
+        assert torch.allclose(answer.quality, exact.quality, atol=3 * most)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from usassist.core.errors import ModelError
 from usassist.core.models.trunk import ContextTrunk, PooledTrunk, load_imagenet_start, use_products
 
 
@@ -77,3 +78,12 @@ def test_the_early_stages_are_the_stem_and_what_follows_it() -> None:
     names = {name for name, module in trunk.stages.named_children() for part in early if part is module}
     assert names == {"conv_stem", "bn1"}
     assert early[2:] == list(trunk.stages.blocks)[:2]
+
+
+def test_as_many_stages_stay_as_asked_and_never_more_than_there_are() -> None:
+    trunk = ContextTrunk(depth=1)
+    assert len(trunk.early(2)) == 4  # the stem's convolution and normalisation, too
+    count = len(trunk.stages.blocks)
+    assert len(trunk.early(count)) == 2 + count
+    with pytest.raises(ModelError, match=f"frozen_stages = {count + 1}.*{count} stages; choose 0 to {count}"):
+        trunk.early(count + 1)

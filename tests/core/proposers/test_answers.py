@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from usassist.core.domain import Box, Frame, FrameRef, Prompt, ScanRegion
 from usassist.core.models.config import Calibration, EncoderConfig, ModelConfig
 from usassist.core.models.mask_head import Segmentation
+from usassist.core.models.prompt_maps import SpatialPrompt
 from usassist.core.proposers.answers import Answers, probabilities
 
 
@@ -54,7 +57,18 @@ def test_a_class_is_asked_for_by_its_name_and_each_judged_by_itself() -> None:
     assert node.label_id == "node" and node.mask == both[1].mask
 
 
+def test_a_mask_that_is_corrected_is_not_emptied_by_a_low_presence() -> None:
+    frame, answers = Frame(FrameRef("s", 0), np.full((40, 60), 90, dtype=np.uint8)), _answers()
+    strict = replace(answers.config, calibration=replace(answers.config.calibration, presence_threshold=0.9))
+    answers = replace(answers, config=strict)
+    trim = SpatialPrompt(negative=((0.1, 0.1),), previous=np.ones((8, 8), dtype=np.float32))
+    (judged,), (kept,) = (answers.proposals(frame, Prompt("x"), _out(1), pointed) for pointed in (None, trim))
+    assert judged.mask.is_empty and not kept.mask.is_empty
+    assert judged.presence == kept.presence < 0.9
+
+
 def test_presence_is_1_where_a_person_says_that_it_is_there() -> None:
     frame = Frame(FrameRef("s", 0), np.full((40, 60), 90, dtype=np.uint8))
-    (judged,), (told,) = (_answers().proposals(frame, Prompt("x"), _out(1), is_there=there) for there in (False, True))
+    click = SpatialPrompt(positive=((0.5, 0.5),))
+    (judged,), (told,) = (_answers().proposals(frame, Prompt("x"), _out(1), pointed) for pointed in (None, click))
     assert judged.presence < told.presence == 1.0

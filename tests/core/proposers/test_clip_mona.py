@@ -103,7 +103,7 @@ def test_P2_an_object_thinner_than_a_pixel_of_the_model_still_counts(tmp_path) -
 )
 def test_P2_a_model_that_takes_no_support_says_so(tmp_path, head, options) -> None:
     engine, support = _engine(tmp_path, head, **options), _speckle(2)
-    with pytest.raises(ModelError, match="takes no support images"):
+    with pytest.raises(ModelError, match=r"takes no support images.*promptable, film_skip or clipseg"):
         engine.propose(_speckle(1), Prompt("x", support=((support, _disc(support, row=30, col=30)),)))
     assert engine.propose(_speckle(1), Prompt("x", text="a cyst"))  # a text it does not follow does no harm
 
@@ -225,20 +225,32 @@ def test_what_a_person_points_at_is_there(tmp_path) -> None:
     for prompt in (
         Prompt("x", points=(away, here)),
         Prompt("x", box=Box(20, 20, 60, 80)),
-        Prompt("x", points=(away,), mask=_disc(frame, row=40, col=30)),
+        Prompt("x", mask=_disc(frame, row=40, col=30)),
+        Prompt("x", points=(away, here), mask=_disc(frame, row=40, col=30)),
     ):
         (present,) = engine.propose(frame, prompt)
         assert not present.mask.is_empty and present.presence == 1.0
 
 
-def test_a_model_that_follows_no_clicks_says_so_and_ignores_them(tmp_path) -> None:
+def test_who_takes_away_from_a_mask_keeps_the_rest_and_says_nothing_about_presence(tmp_path) -> None:
+    gate = Calibration(presence_threshold=1.0, presence_bias=-9.0, threshold=0.0)
+    engine, frame = _clicked(tmp_path), _speckle(1)
+    trim = Prompt("x", points=(PromptPoint(30, 40, False),), mask=_disc(frame, row=40, col=30))
+    for threshold, is_empty in ((0.0, False), (1.0, True)):
+        own = dataclasses.replace(engine._config, calibration=dataclasses.replace(gate, threshold=threshold))
+        (found,) = ClipMonaProposer(engine._model, own, weights_hash="ab").propose(frame, trim)
+        assert found.presence < 1
+        assert found.mask.is_empty == is_empty, "what the decoder says, whatever the presence"
+
+
+def test_a_model_that_follows_no_clicks_says_so_and_answers_none(tmp_path) -> None:
     engine, frame = _engine(tmp_path), _speckle(1)
     assert engine.spec.prompts == {"text", "support"}
-    free, clicked = (
-        engine.propose(frame, prompt)[0].probability
-        for prompt in (Prompt("x"), Prompt("x", points=(PromptPoint(-500, 9),), box=Box(1, 1, 9, 9)))
-    )
-    assert np.array_equal(free, clicked)
+    for prompt in (Prompt("x", points=(PromptPoint(30, 9),)), Prompt("x", box=Box(1, 1, 9, 9))):
+        with pytest.raises(ModelError, match="follows no clicks and no box; choose another model"):
+            engine.propose(frame, prompt)
+        with pytest.raises(ModelError, match="follows no clicks"):
+            engine.propose_many([frame], prompt)
 
 
 def test_a_model_that_follows_clicks_says_so(tmp_path) -> None:
@@ -266,6 +278,37 @@ def test_many_frames_at_once_are_answered_as_one_by_one(tmp_path, head, options,
             assert (other.presence, other.quality) == pytest.approx((one.presence, one.quality), abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        Prompt("x", points=(PromptPoint(30, 40),)),
+        Prompt("x", box=Box(9, 9, 40, 60)),
+        Prompt("x", mask=Mask.empty((90, 120))),
+    ],
+    ids=["points", "box", "mask"],
+)
+def test_a_place_is_pointed_at_in_each_of_many_frames(tmp_path, prompt: Prompt) -> None:
+    engine, frames = _clicked(tmp_path), [_speckle(0), _speckle(1)]
+    mask = prompt.mask and _disc(frames[0], row=40, col=30)
+    prompt = dataclasses.replace(prompt, mask=mask)
+    together = engine.propose_many(frames, prompt)
+    free = engine.propose_many(frames, Prompt("x"))
+    for frame, found, other in zip(frames, together, free, strict=True):
+        (one,) = engine.propose(frame, prompt)
+        assert np.array_equal(one.probability, found[0].probability)
+        assert not np.allclose(other[0].probability, found[0].probability, atol=1e-4)
+
+
+def test_the_maps_have_the_size_of_the_shallowest_tap(tmp_path, monkeypatch) -> None:
+    engine, frame = _clicked(tmp_path), _speckle(1)  # a ViT of 8 x 8 patches: no tap is at stride 4
+    seen = []
+    answer = type(engine._model).answer
+    spy = lambda model, begun, maps=None: seen.append(maps) or answer(model, begun, maps)  # noqa: E731
+    monkeypatch.setattr(type(engine._model), "answer", spy)
+    engine.propose(frame, Prompt("x", points=(PromptPoint(30, 40),)))
+    assert seen[0].shape[-2:] == engine._features(frame).taps[0].shape[-2:] == (8, 8)
+
+
 def test_a_mask_that_comes_back_is_corrected_with_what_was_behind_it(tmp_path, monkeypatch) -> None:
     engine, frame, click = _clicked(tmp_path), _speckle(1), (PromptPoint(30, 40),)
     (first,) = engine.propose(frame, Prompt("x"))
@@ -279,7 +322,7 @@ def test_a_mask_that_comes_back_is_corrected_with_what_was_behind_it(tmp_path, m
         engine.propose(frame, Prompt("x", points=click, mask=mask))
     tight, wide, other = (maps[0, 5] for maps in seen)
     assert torch.equal(tight, wide), "the same pixels in a larger crop"
-    assert tight.unique().numel() > 100 and other.unique().numel() < 60, "probabilities, and a mask of its own"
+    assert tight.unique().numel() > 60 and other.unique().numel() < 20, "probabilities, and a mask of its own"
     expected = torch.from_numpy(first.probability)[None, None]
     expected = 2 * torch.nn.functional.interpolate(expected, size=tight.shape, mode="area")[0, 0] - 1
     assert torch.corrcoef(torch.stack([tight.flatten(), expected.flatten()]))[0, 1] > 0.9

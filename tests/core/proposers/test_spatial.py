@@ -6,7 +6,7 @@ import pytest
 from usassist.core.domain import Box, Mask, Prompt, PromptPoint
 from usassist.core.errors import ModelError
 from usassist.core.models.prompt_maps import MOST_POINTS, prompt_maps
-from usassist.core.proposers.spatial import is_there, spatial_prompt
+from usassist.core.proposers.spatial import is_there, may_be_emptied, spatial_prompt
 
 SHAPE = (120, 160)
 WHOLE = Box(0, 0, *SHAPE)
@@ -82,11 +82,18 @@ def test_hostile_clicks_stay_small_and_finite() -> None:
     assert np.array_equal(found, latest)
 
 
-def test_only_what_does_not_belong_says_nothing_about_being_there() -> None:
-    said = {
-        "nothing": is_there(None),
-        "negative": is_there(spatial_prompt(Prompt("x", points=(PromptPoint(1, 1, False),)), shape=SHAPE, seen=WHOLE)),
-        "positive": is_there(spatial_prompt(Prompt("x", points=(PromptPoint(1, 1),)), shape=SHAPE, seen=WHOLE)),
-        "box": is_there(spatial_prompt(Prompt("x", box=Box(0, 0, 9, 9)), shape=SHAPE, seen=WHOLE)),
-    }
-    assert said == {"nothing": False, "negative": False, "positive": True, "box": True}
+def test_what_does_not_belong_says_nothing_about_being_there_and_only_trims_a_mask() -> None:
+    inside = np.zeros(SHAPE, dtype=np.bool_)
+    inside[20:40, 20:40] = True
+    mask, away, here = Mask.from_array(inside), (PromptPoint(1, 1, False),), (PromptPoint(1, 1),)
+    for prompt, there, emptied in (
+        (Prompt("x"), False, True),
+        (Prompt("x", points=away), False, True),
+        (Prompt("x", points=here), True, False),
+        (Prompt("x", box=Box(0, 0, 9, 9)), True, False),
+        (Prompt("x", mask=mask), True, False),
+        (Prompt("x", mask=mask, points=here + away), True, False),
+        (Prompt("x", mask=mask, points=away), False, False),
+    ):
+        pointed = spatial_prompt(prompt, shape=SHAPE, seen=WHOLE)
+        assert (is_there(pointed), may_be_emptied(pointed)) == (there, emptied), prompt

@@ -9,9 +9,10 @@ from usassist.core.data.dataset import load
 from usassist.core.errors import TrainingError
 from usassist.core.geometry.cv import cv2
 from usassist.core.training import images
-from usassist.core.training.batches import TrainBatches, eval_batches, load_all
+from usassist.core.training.batches import TrainBatches, eval_batches
 from usassist.core.training.config import read_recipe
 from usassist.core.training.distributed import Shard
+from usassist.core.training.loading import load_all
 
 
 @pytest.fixture

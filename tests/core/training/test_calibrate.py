@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from usassist.core.training.calibrate import fit_logistic, presence_threshold
+from usassist.core.training.answers import Answers
+from usassist.core.training.calibrate import calibrate, fit_logistic, presence_threshold
 
 
 def test_the_fit_recovers_what_made_the_labels() -> None:
@@ -47,3 +48,18 @@ def test_a_witness_never_counts_against_itself() -> None:
     assert weight > 0
     assert other == 0.0
     assert fit_logistic(wrong[:, None], shows.astype(float), prior=(1.0,))[0] == 0.0
+
+
+def test_many_easy_findings_of_one_kind_do_not_set_the_quality_of_another() -> None:
+    count = 400
+    hard = np.arange(count) >= 380
+    dice = np.where(hard, 0.5, 0.98)
+    answers = Answers(
+        dice=np.tile(dice[:, None], (1, 13)),
+        presence=np.ones(count),
+        peak=np.ones(count),
+        quality=np.zeros(count),
+        shows=np.ones(count, dtype=np.bool_),
+        target=hard.astype(np.int64),
+    )
+    assert calibrate(answers).quality(0.0) == pytest.approx((0.5 + 0.98) / 2, abs=0.01)

@@ -62,6 +62,12 @@ def test_overrides_reach_sections_and_keep_types(tmp_path) -> None:
         ("balance.size_power=9", "balance.size_power must be between 0"),
         ("few_shot.ratio=2", "few_shot.ratio must be between 0"),
         ("prompts.wrong=0.9", "prompts.without"),
+        ('balance.class_draws={normal="twice"}', "class_draws, normal must be a finite number, found 'twice'"),
+        ("balance.class_draws={normal=-1.0}", "balance.class_draws.normal must be between 0"),
+        ("clicks.from_answer=-0.5", "clicks.from_answer must be between 0 and 1"),
+        ("clicks.from_blank=0.9", "clicks.from_answer . from_blank . from_mask must be between 0 and 1"),
+        ("early_size=16", "early_size, where it is not 0, must be between 32 and 2048"),
+        ("early_size=-32", "early_size, where it is not 0, must be between 32 and 2048"),
         ("target=unicorn", "no target 'unicorn'"),
     ],
 )
@@ -85,3 +91,8 @@ def test_broken_toml_and_missing_files_are_sentences(tmp_path) -> None:
 def test_any_title_survives_a_round_trip(title: str) -> None:
     config = dataclasses.replace(read_recipe(PLAIN), title=title)
     assert tomllib.loads(to_toml(config))["title"] == title
+
+
+def test_adapting_the_shipped_model_does_not_teach_it_to_look_for_marks_again() -> None:
+    augment = read_recipe(paths.resources() / "recipes" / "usassist-adapt.toml").augment
+    assert min(augment.unmark, augment.calipers, augment.text) > 0

@@ -22,7 +22,7 @@ def _disc(radius: int = 12, size: int = 64) -> np.ndarray:
 
 def _begun(kind: str, truth: np.ndarray) -> Correction:
     answer = np.full(truth.shape, 0.25, dtype=np.float32)
-    (begun,) = first_corrections([answer], [truth], _ONLY[kind], np.random.default_rng(0))
+    (begun,) = first_corrections([answer], [truth], _ONLY[kind], [np.random.default_rng(0)])
     return begun
 
 
@@ -84,6 +84,25 @@ def test_the_same_seed_spoils_a_mask_alike_and_its_object_stays() -> None:
 
 def test_shares_that_leave_nothing_for_boxes_draw_none() -> None:
     clicks = replace(_ONLY["blank"], from_blank=0.5, from_answer=0.5)
-    rng = np.random.default_rng(0)
-    begun = first_corrections([np.zeros((64, 64), np.float32)] * 50, [_disc()] * 50, clicks, rng)
+    rngs = [np.random.default_rng(seed) for seed in range(50)]
+    begun = first_corrections([np.zeros((64, 64), np.float32)] * 50, [_disc()] * 50, clicks, rngs)
     assert all(item.prompt.box is None for item in begun)
+
+
+def test_a_spoiled_mask_of_a_single_pixel_is_never_empty() -> None:
+    truth = np.zeros((32, 32), dtype=np.bool_)
+    truth[10, 10] = True
+    assert all(spoiled(truth, np.random.default_rng(seed)).any() for seed in range(100))
+
+
+def test_what_one_image_is_asked_does_not_depend_on_the_others() -> None:
+    clicks, truths = ClickConfig(), [_disc(5), _disc(9), _disc(12)]
+    answers = [np.zeros((64, 64), dtype=np.float32)] * 3
+
+    def begun(places: list[int]) -> list[Correction]:
+        rngs = [np.random.default_rng([7, place]) for place in places]
+        return first_corrections([answers[p] for p in places], [truths[p] for p in places], clicks, rngs)
+
+    (alone,) = begun([2])
+    assert begun([0, 1, 2])[2].prompt.box == alone.prompt.box
+    assert begun([1, 2])[1].clicks_left == alone.clicks_left

@@ -20,10 +20,10 @@ from usassist.core.models.config import EncoderConfig, ModelConfig
 from usassist.core.models.segmenter import Segmenter
 from usassist.core.proposers.clip_mona import ClipMonaProposer
 from usassist.core.training import segmentation
-from usassist.core.training.batches import load_all
 from usassist.core.training.config import TrainConfig, read_recipe
 from usassist.core.training.distributed import Shard
 from usassist.core.training.images import eval_images, read_pictures
+from usassist.core.training.loading import load_all
 
 SCAN = Box(100, 40, 700, 900)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from usassist.core import paths
 from usassist.core.captions.vocabulary import load_vocabulary
@@ -16,14 +17,16 @@ from usassist.core.metrics.overlap import dice
 from usassist.core.models.build import build_model
 from usassist.core.models.config import AdapterConfig, EncoderConfig, HeadConfig, ModelConfig, PreprocessConfig
 from usassist.core.models.mask_head import Segmentation
+from usassist.core.models.prompt_maps import SpatialPrompt, prompt_maps
 from usassist.core.models.segmenter import Segmenter
 from usassist.core.models.tokens import collect_vocabulary
 from usassist.core.proposers.clip_mona import ClipMonaProposer
 from usassist.core.training import loop, segmentation
 from usassist.core.training.answers import MIDDLE, THRESHOLDS, Answers, answers_of
-from usassist.core.training.batches import load_all
+from usassist.core.training.batches import eval_batches
 from usassist.core.training.config import TrainConfig, read_recipe
 from usassist.core.training.distributed import Shard
+from usassist.core.training.loading import load_all
 
 CPU = torch.device("cpu")
 
@@ -428,3 +431,66 @@ def test_a_trunk_without_stages_freezes_none(recipe, quick) -> None:
             trainable="all",
             frozen_stages=1,
         )
+
+
+def test_two_processes_ask_the_same_images_again_with_the_same_clicks(recipe, discs, quick) -> None:
+    config = read_recipe(recipe, overrides=[*quick, *_PROMPTABLE, "batch_size=6"])
+    examples = load(discs)
+    whole, *shards = (
+        segmentation.build(config, _model(config), examples, shard=shard)
+        for shard in (Shard(), Shard(rank=0, world=2), Shard(rank=1, world=2))
+    )
+    one, first, second = (next(task.batches(0)) for task in (whole, *shards))
+    assert one.again.seeds == (*first.again.seeds, *second.again.seeds)
+    places = [*first.again.places.tolist(), *(second.again.places + len(first.prompts)).tolist()]
+    assert one.again.places.tolist() == places
+
+
+def test_nobody_is_asked_again_in_every_process_or_in_none(recipe, discs, quick) -> None:
+    config = read_recipe(recipe, overrides=[*quick, *_PROMPTABLE, "batch_size=3"])
+    parts = []
+    for rank in (0, 1, 2):
+        task = segmentation.build(config, _model(config), load(discs), shard=Shard(rank=rank, world=3))
+        parts.append(next(task.batches(0)))
+    assert [len(part.again.seeds) for part in parts].count(0) == 2
+    loop.adapt.training_mode(task.model)
+    for part in parts:  # a process that asks nobody has the same terms: the others wait for them
+        terms = task(part)
+        assert terms["clicks"].isfinite()
+    nobody = read_recipe(recipe, overrides=[*quick, *_PROMPTABLE, "clicks.share=0.1"])
+    assert next(_task(nobody, _model(nobody), discs).batches(0)).again is None
+
+
+def test_an_image_whose_object_is_out_of_view_has_no_caption(recipe, discs, quick) -> None:
+    config = read_recipe(recipe, overrides=[*quick, "augment.elsewhere=1"])
+    vocabulary = load_vocabulary()
+    normal = list(vocabulary.captions).index("normal")
+    task = _task(config, _model(config), discs)
+    for batch in task.batches(0):
+        shows = (batch.shown > 0).flatten(1).any(1)
+        assert all(kind in (-1, normal) for kind in batch.classes[~shows].tolist())
+
+
+def test_clicks_are_learned(recipe, discs, quick) -> None:
+    """A fresh head takes no notice of them, so any difference between yes and no was learned."""
+    always_from_nothing = ["clicks.share=1", "clicks.from_answer=0", "clicks.from_blank=1", "clicks.from_mask=0"]
+    fast = ["ema=0", "lr=3e-3", "trunk_lr=3e-3", "warmup=0", "epochs=30"]
+    config = read_recipe(recipe, overrides=[*quick, *_PROMPTABLE, *always_from_nothing, *fast])
+    task = _task(config, _model(config), discs)
+    state = loop.new_state(task.model, config)
+    for epoch in range(14):
+        loop.adapt.training_mode(state.model)
+        for batch in task.batches(epoch):
+            loop.train_step(state, task, [batch], config, device=CPU)
+    model = state.model.eval()
+    items, _ = load_all([e for e in load(discs) if e.class_name == "benign"], size=64)
+    images, truth = next(eval_batches(items, config))
+    middles = [np.argwhere(shown.numpy()).mean(0)[::-1] / 64 for shown in truth]
+    with torch.inference_mode():
+        features = model.encode(images)
+        yes, no = (
+            model.decode(features, maps=prompt_maps([SpatialPrompt(**{kind: (tuple(at),)}) for at in middles], side=16))
+            for kind in ("positive", "negative")
+        )
+    size = F.interpolate(truth[:, None].float(), size=yes.logits.shape[-2:]) > 0.5
+    assert yes.probability()[size].mean() > no.probability()[size].mean() + 0.02

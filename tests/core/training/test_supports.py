@@ -6,9 +6,10 @@ import torch
 from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.data.dataset import load
 from usassist.core.errors import TrainingError
-from usassist.core.training.batches import TrainBatches, load_all
+from usassist.core.training.batches import TrainBatches
 from usassist.core.training.config import read_recipe
 from usassist.core.training.distributed import Shard
+from usassist.core.training.loading import load_all
 
 ASK = ["prompts.support=1", "prompts.without=0", "prompts.wrong=0", "batch_size=6"]
 

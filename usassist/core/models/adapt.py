@@ -197,7 +197,8 @@ def select_trainable(
     """Say by `requires_grad` what learns: everything, or adapters (for "full" the chosen blocks) and the head.
 
     With "adapters" the text tower and the logit scale are frozen too. Of everything, the stem and the first
-    `frozen_stages` stages of a convolutional trunk may be left out. Raises ModelError for a trunk without such stages.
+    `frozen_stages` stages of a convolutional trunk may be left out. Raises ModelError for a trunk without such stages,
+    or without so many.
     """
     model.requires_grad_(requires_grad=True)
     if trainable == "all":

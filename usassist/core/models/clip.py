@@ -50,12 +50,12 @@ class ImageFeatures:
         """Return how many images these are."""
         return self.taps[0].shape[0]
 
-    def take(self, count: int) -> "ImageFeatures":
-        """Return the features of the first `count` images."""
+    def take(self, places: Tensor) -> "ImageFeatures":
+        """Return the features of the images at some places (N,) int64."""
         return ImageFeatures(
-            lambda: self.embedding[:count],
-            tuple(tap[:count] for tap in self.taps),
-            tuple(tokens[:count] for tokens in self.prefix),
+            lambda: self.embedding[places],
+            tuple(tap[places] for tap in self.taps),
+            tuple(tokens[places] for tokens in self.prefix),
         )
 
     def and_those_of(self, other: "ImageFeatures") -> "ImageFeatures":

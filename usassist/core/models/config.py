@@ -70,13 +70,12 @@ class AdapterConfig:
 class HeadConfig:
     """What reads the features.
 
-    For masks: "film_skip" and "unet" climb over all taps (`widths` from the second-deepest tap to the shallowest), as
-    does "promptable", which follows clicks, a box and a previous mask too,
-    "pyramid" is NextGen-UIA's (`width` channels, `fusion`), "clipseg" is CLIPSeg's (`width` is its reduced size, 64;
-    `refined` upsamples in two steps behind a convolution, else in one).
-    For classes: "pooled" is linear on the pooled, fused taps of the pyramid with `hidden` units before it (0: none).
-    "none" is a pair of towers without a head. `dropout` is that of the heads "clipseg" and "pooled", `presence_dropout`
-    that of what judges presence beside every mask.
+    For masks: "film_skip", "unet" and "promptable", which follows clicks, a box and a previous mask too, climb over all
+    taps (`widths` from the second-deepest tap to the shallowest). "pyramid" is NextGen-UIA's (`width` channels,
+    `fusion`), "clipseg" is CLIPSeg's (`width` is its reduced size, 64; `refined` upsamples in two steps behind a
+    convolution, else in one). For classes: "pooled" is linear on the pooled, fused taps of the pyramid with `hidden`
+    units before it (0: none). "none" is a pair of towers without a head. `dropout` is that of the heads "clipseg" and
+    "pooled", `presence_dropout` that of what judges presence beside every mask.
     """
 
     kind: Literal["film_skip", "promptable", "unet", "pyramid", "clipseg", "pooled", "none"] = "film_skip"
@@ -181,7 +180,7 @@ class ModelConfig:
     @property
     def follows_clicks(self) -> bool:
         """Return whether clicks, a box and a previous mask change the masks."""
-        return self.task == "segment" and self.head.kind == "promptable"
+        return self.task == "segment" and self.head.kind == "promptable" and len(self.classes) < 2
 
     @property
     def follows_text(self) -> bool:

@@ -120,7 +120,9 @@ def _moved(shape: list[int], by: float) -> list[int]:
 
 def _uses(config: ModelConfig) -> list[str]:
     uses = [*_USES[config.task], *(["as a base of models trained here"] if config.can_be_base else [])]
-    return [uses[0], "following a text", *uses[1:]] if config.follows_text else uses
+    follows = ["following a text"] if config.follows_text else []
+    follows += ["following clicks, a box and a previous mask"] if config.follows_clicks else []
+    return [uses[0], *follows, *uses[1:]]
 
 
 def _text_settings(config: ModelConfig, folder: Path) -> dict[str, Any]:

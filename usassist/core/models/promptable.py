@@ -1,5 +1,6 @@
 """The decoder of the shipped model: follows a text, clicks, a box and a previous mask; one pass answers each click."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,7 +26,6 @@ class PromptableDecoder(MaskHead):
     """
 
     scales_condition = True
-    takes_maps = True
 
     def __init__(
         self,
@@ -45,7 +45,9 @@ class PromptableDecoder(MaskHead):
         for level, (skip, width) in enumerate(zip(reversed(tap_channels[:-1]), widths, strict=True)):
             self.fuse.append(_fuse(below + skip, width, twice=level < len(widths) - 1))
             below = width
-        self.prompts = _PromptEncoder(widths)
+        # Several objects are told apart by channel; a click would not say which of them is meant.
+        self.prompts = _PromptEncoder(widths) if objects == 1 else None
+        self.takes_maps = self.prompts is not None
         self.mask = nn.Conv2d(below, channels_of(objects) * _FINER**2, 3, padding=1)
         self._add_confidence(deep=tap_channels[-1], fine=below)
 
@@ -67,7 +69,9 @@ class PromptableDecoder(MaskHead):
     def finish(self, begun: "Begun", maps: Tensor | None = None) -> Segmentation:
         """Return the raw outputs for what was begun and spatial prompts."""
         skips = begun.skips
-        pointed = [None] * len(skips) if maps is None else self.prompts(resized(maps, skips[-1]), skips)
+        pointed: Sequence[Tensor | None] = [None] * len(skips)
+        if maps is not None and self.prompts is not None:
+            pointed = self.prompts(resized(maps, skips[-1]), skips)
         x = _activated(begun.first, pointed[0])
         for level, (skip, added) in enumerate(zip(skips[1:], pointed[1:], strict=True), start=1):
             x = _activated(self._level(level, x, skip, begun.condition), added)

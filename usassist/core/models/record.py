@@ -17,9 +17,10 @@ _SHOWN = 60
 def build_record(part: type[_Part], raw: object, *, where: str, error: type[UsassistError]) -> _Part:
     """Return the dataclass `part` filled from `raw`, sections inside it too.
 
-    Understands bool, int, float (finite), str, Literal, tuples of one kind, mappings and dataclasses, and `X | None`
-    for a part that may be left out. A field whose metadata is `STATED` must be given although it has a default. Raises
-    `error` with a sentence that begins with `where` for unknown and missing keys and for values of another type.
+    Understands bool, int, float (finite), str, Literal, tuples of one kind, mappings to values of one kind (or of any),
+    dataclasses, and `X | None` for a part that may be left out. A field whose metadata is `STATED` must be given
+    although it has a default. Raises `error` with a sentence that begins with `where` for unknown and missing keys and
+    for values of another type.
     """
     if not isinstance(raw, Mapping):
         raise error(f"{where} is a section of settings, found the value {_shown(raw)}.")
@@ -63,6 +64,8 @@ def _value(kind: Any, value: object, *, where: str, error: type[UsassistError]) 
     name, fits = _EXPECTED[origin or kind]
     if not fits(value):
         raise error(f"{where} must be {name}, found {_shown(value)}.")
+    if isinstance(value, Mapping) and (own := get_args(kind)[1]) is not Any:
+        return {key: _value(own, item, where=f"{where}, {key}", error=error) for key, item in value.items()}
     return value
 
 

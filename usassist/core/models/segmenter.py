@@ -57,15 +57,9 @@ class Segmenter(ClipModel):
         return self._promptable().finish(begun, maps)
 
     def _promptable(self) -> PromptableDecoder:
-        if not isinstance(self.head, PromptableDecoder):
+        if not (isinstance(self.head, PromptableDecoder) and self.head.takes_maps):
             raise ModelError(
                 f"The model {self.config.name} follows no clicks, boxes or previous masks; choose one with the head "
                 f"promptable."
             )
         return self.head
-
-    def forward(self, images: Tensor, ids: Tensor, given: Tensor) -> tuple[Segmentation, ImageFeatures, Tensor]:
-        """Return the segmentation, the image features and the text embeddings of a training batch."""
-        features = self.encode(images)
-        text = self.encoder.text(ids)
-        return self.decode(features, text, given=given), features, text

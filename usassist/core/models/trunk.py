@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from usassist.core.errors import ModelError
 from usassist.core.models import torchvision_ops
 
 torchvision_ops.prepare()
@@ -43,8 +44,16 @@ class ContextTrunk(nn.Module):
         """Do nothing: the trunk has no classifier; open_clip adds its own projection."""
 
     def early(self, count: int) -> list[nn.Module]:
-        """Return the stem and the first `count` stages: what a recipe may leave as ImageNet taught it."""
-        return [self.stages.conv_stem, self.stages.bn1, *list(self.stages.blocks)[:count]]
+        """Return the stem and the first `count` stages: what a recipe may leave as ImageNet taught it.
+
+        Raises ModelError where there are not so many.
+        """
+        stages = list(self.stages.blocks)
+        if count > len(stages):
+            raise ModelError(
+                f"frozen_stages = {count}, but the image trunk has {len(stages)} stages; choose 0 to {len(stages)}."
+            )
+        return [self.stages.conv_stem, self.stages.bn1, *stages[:count]]
 
     def forward_intermediates(
         self, x: Tensor, *, indices: Sequence[int] | None = None, **options: object

@@ -11,9 +11,11 @@ from usassist.core.domain import Box, Frame, Mask, Prompt, Proposal
 from usassist.core.geometry.cv import cv2
 from usassist.core.io.scan import scan_box
 from usassist.core.models.config import ModelConfig
+from usassist.core.proposers.spatial import is_there, may_be_emptied
 
 if TYPE_CHECKING:
     from usassist.core.models.mask_head import Segmentation
+    from usassist.core.models.prompt_maps import SpatialPrompt
 
 Floats = npt.NDArray[np.float32]
 
@@ -27,10 +29,13 @@ class Answers:
     engine: str
     weights_hash: str
 
-    def proposals(self, frame: Frame, prompt: Prompt, out: "Segmentation", *, is_there: bool = False) -> list[Proposal]:
+    def proposals(
+        self, frame: Frame, prompt: Prompt, out: "Segmentation", pointed: "SpatialPrompt | None" = None
+    ) -> list[Proposal]:
         """Return what the outputs for one frame (a batch of 1) say: one proposal an object that is asked for.
 
-        Where `is_there`, a person said so and presence is 1. `seconds` is left to who knows when it began.
+        Where who `pointed` said that it is there, presence is 1; a low presence empties no mask that was pointed at or
+        is corrected. `seconds` is left to who knows when it began.
         """
         import torch
 
@@ -42,9 +47,9 @@ class Answers:
         proposals = []
         for index in self._wanted(prompt, len(maps)):
             presence, quality = self._confidence(out, index)
-            presence = 1.0 if is_there else presence
+            presence = 1.0 if is_there(pointed) else presence
             found = np.zeros(frame.shape, dtype=np.bool_)
-            if presence >= self.config.calibration.presence_threshold:
+            if presence >= self.config.calibration.presence_threshold or not may_be_emptied(pointed):
                 found[box.slices] = decided[index] > self.threshold
             proposals.append(
                 Proposal(

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from usassist.core.models.token_count import TokenCount
 from usassist.core.proposers.answers import Answers
 from usassist.core.proposers.proposer import BuildOptions, Proposer, ProposerSpec, frame_token
 from usassist.core.proposers.remembered import Remembered
-from usassist.core.proposers.spatial import SPATIAL, PastAnswers, is_there, spatial_prompt
+from usassist.core.proposers.spatial import SPATIAL, PastAnswers, refuse_pointing, spatial_prompt
 from usassist.core.proposers.support import support_mask, support_token
 from usassist.core.proposers.unlike import Watch
 
@@ -38,9 +38,6 @@ _FRAMES_REMEMBERED = 8
 _PROMPTS_REMEMBERED = 64
 _QUESTIONS_REMEMBERED = 2
 _TEXTS_AT_ONCE = 64
-
-_Key = TypeVar("_Key", bound=Hashable)
-_Value = TypeVar("_Value")
 
 
 class ClipMonaProposer:
@@ -61,7 +58,6 @@ class ClipMonaProposer:
         familiarity: Familiarity | None = None,
     ) -> None:
         self._model = model
-        self._calibration = config.calibration
         self._config = config
         self._hash = weights_hash
         threshold = config.calibration.threshold if threshold is None else threshold
@@ -106,8 +102,9 @@ class ClipMonaProposer:
         There each proposal's label is the class's name, and a text that is a class's name asks for that class alone.
         Support images ask for what their masks show; with a text as well, for the mean of both. Clicks, a box and a
         previous mask change the answer of a model that follows them; where they say that something is there its
-        presence is 1. Raises ModelError for a model without masks, for support images where the model takes none or a
-        mask shows nothing, and for clicks that all lie outside the scan.
+        presence is 1, and a low presence never empties a mask that is corrected. Raises ModelError for a model without
+        masks, for support images where the model takes none or a mask shows nothing, and for clicks that all lie
+        outside the scan.
         """
         import torch
 
@@ -116,38 +113,36 @@ class ClipMonaProposer:
         with torch.inference_mode():
             features = self._features(frame)
             if self._config.follows_clicks:
-                out = model.answer(self._begun(frame, features, prompt), self._maps(pointed))
+                out = model.answer(self._begun(frame, features, prompt), self._maps(pointed, features))
             else:
                 out = model.decode(features, self._asked(model, prompt))
         (like,) = self._watch.judge([frame], features)
-        found = self._answers.proposals(frame, prompt, out, is_there=is_there(pointed))
+        found = self._answers.proposals(frame, prompt, out, pointed)
         if self._config.follows_clicks:
             self._past.keep(found[0], out)
         seconds = (time.perf_counter() - started) / len(found)
         return tuple(like.told(proposal, seconds=seconds) for proposal in found)
 
     def propose_many(self, frames: Sequence[Frame], prompt: Prompt) -> tuple[tuple[Proposal, ...], ...]:
-        """Answer a prompt that points at no place about several frames, as `propose` does but for rounding.
+        """Answer a prompt about several frames, as `propose` does but for rounding.
 
-        They are encoded and decoded at once, which is quicker, and none is remembered. Raises ModelError where one of
-        them would.
+        They are encoded and decoded at once, which is quicker, and none is remembered; one by one where a place is
+        pointed at. Raises ModelError where one of them would.
         """
+        if prompt.kinds & SPATIAL:
+            return tuple(self.propose(frame, prompt) for frame in frames)
         import torch
-
-        from usassist.core.models.mask_head import Segmentation
 
         started = time.perf_counter()
         model = self._segmenter()
         with torch.inference_mode():
-            asked = self._asked(model, prompt)
             features = model.encode(torch.cat([self._image(frame) for frame in frames]))
-            out = model.decode(features, asked)
+            out = model.decode(features, self._asked(model, prompt))
         likes = self._watch.judge(frames, features)
         answers = []
-        for index, frame in enumerate(frames):
-            own = slice(index, index + 1)
-            answer = Segmentation(out.logits[own], out.presence[own], out.quality[own])
-            answers.append(self._answers.proposals(frame, prompt, answer))
+        for frame in frames:
+            own, out = out.split(1)
+            answers.append(self._answers.proposals(frame, prompt, own))
         seconds = (time.perf_counter() - started) / sum(map(len, answers))
         return tuple(
             tuple(like.told(proposal, seconds=seconds) for proposal in answer)
@@ -186,7 +181,7 @@ class ClipMonaProposer:
             )
         with torch.inference_mode():
             logits = self._model.head(self._features(frame))[0].float().cpu().tolist()
-        probabilities = self._calibration.class_probabilities(logits)
+        probabilities = self._config.calibration.class_probabilities(logits)
         return tuple(zip(self._config.classes, probabilities, strict=True))
 
     def close(self) -> None:
@@ -248,7 +243,7 @@ class ClipMonaProposer:
         if not self._config.follows_text:
             raise ModelError(
                 f"The model {self._config.name} takes no support images: it was trained for what it looks for. Choose "
-                f"a model of one object with the head film_skip or clipseg."
+                f"a model of one object with the head promptable, film_skip or clipseg."
             )
         return torch.cat([self._support_case(model, frame, mask) for frame, mask in cases]).mean(0, keepdim=True)
 
@@ -263,16 +258,18 @@ class ClipMonaProposer:
 
     def _pointed(self, frame: Frame, prompt: Prompt) -> "SpatialPrompt | None":
         if not self._config.follows_clicks:
+            refuse_pointing(prompt, model=self._config.name)
             return None
         behind = self._past.behind(frame.ref.key, prompt.mask)
         return spatial_prompt(prompt, shape=frame.shape, seen=scan_box(frame), behind=behind)
 
-    def _maps(self, pointed: "SpatialPrompt | None") -> "Tensor | None":
+    def _maps(self, pointed: "SpatialPrompt | None", features: "ImageFeatures") -> "Tensor | None":
         from usassist.core.models.prompt_maps import prompt_maps
 
         if pointed is None:
             return None
-        return prompt_maps([pointed], side=self._config.preprocess.size // 4).to(self._model.encoder.device)
+        shallowest = features.taps[0]
+        return prompt_maps([pointed], side=shallowest.shape[-1]).to(shallowest.device)
 
 
 def _unit(embeddings: "Tensor") -> Floats:

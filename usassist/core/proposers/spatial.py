@@ -75,9 +75,26 @@ def spatial_prompt(
     return None if found.is_empty else found
 
 
+def refuse_pointing(prompt: Prompt, *, model: str) -> None:
+    """Raise ModelError for clicks or a box that a model would ignore: its answer would be to another question."""
+    if prompt.points or prompt.box is not None:
+        raise ModelError(f"The model {model} follows no clicks and no box; choose another model, or ask in words.")
+
+
 def is_there(pointed: "SpatialPrompt | None") -> bool:
-    """Return whether the person says that the object is in the image: what does not belong to it alone says nothing."""
-    return pointed is not None and bool(pointed.positive or pointed.box is not None or pointed.previous is not None)
+    """Return whether the person says that the object is in the image.
+
+    What does not belong to it says nothing alone, nor with a previous mask: all of that may have been wrong.
+    """
+    if pointed is None:
+        return False
+    corrects = pointed.previous is not None and not pointed.negative
+    return bool(pointed.positive) or pointed.box is not None or corrects
+
+
+def may_be_emptied(pointed: "SpatialPrompt | None") -> bool:
+    """Return whether a low presence empties the mask: not where one is corrected, which a click may only trim."""
+    return pointed is None or not (is_there(pointed) or pointed.previous is not None)
 
 
 def _is_in(seen: Box, x: float, y: float) -> bool:

@@ -13,8 +13,9 @@ from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.metrics.overlap import LESION_FOUND_IOU
 from usassist.core.models.mask_head import uncontested
 from usassist.core.models.segmenter import Segmenter
-from usassist.core.training.batches import Loaded, eval_batches
+from usassist.core.training.batches import eval_batches
 from usassist.core.training.config import TrainConfig
+from usassist.core.training.loading import Loaded
 from usassist.core.training.losses import hard_dice
 
 Floats = npt.NDArray[np.float64]

@@ -1,67 +1,44 @@
-"""Examples with masks in memory, and the batches cut from them."""
+"""Batches of images with masks, cut from examples in memory."""
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypedDict
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from usassist.core.captions.vocabulary import Vocabulary
+from usassist.core.captions.vocabulary import Target, Vocabulary
 from usassist.core.data.augment import augment
 from usassist.core.data.dataset import Example
-from usassist.core.data.frames import read_frames
-from usassist.core.data.marks import without_marks
-from usassist.core.errors import TrainingError, UsassistError
-from usassist.core.geometry.cv import cv2
-from usassist.core.io.scan import scan_box, scan_grey
-from usassist.core.models.preprocess import resize_grey, to_tensor
+from usassist.core.errors import TrainingError
+from usassist.core.models.preprocess import to_tensor
 from usassist.core.training.config import TrainConfig
 from usassist.core.training.distances import signed_distances
 from usassist.core.training.distributed import Shard
-from usassist.core.training.images import require_room, shrunk
-from usassist.core.training.sampling import Indices, balance_weights, draw_batches, draws_of, prepared, steps_of
+from usassist.core.training.loading import Index, Loaded
+from usassist.core.training.sampling import (
+    Indices,
+    balance_weights,
+    count_of,
+    draw_batches,
+    draws_of,
+    prepared,
+    steps_of,
+)
 from usassist.core.training.supports import Drawn, Supports, supports_of
-from usassist.core.training.task import OnProgress
 
-Index = npt.NDArray[np.uint8]
 _BEYOND_THE_IMAGE = "Verification:"
 """Where BrEaST's captions turn to what no image shows: how the diagnosis was confirmed, and what it was."""
+
+
+_SHOWN_ELSEWHERE = 0.7
 
 
 class _Anchors(TypedDict):
     anchors: tuple[str, ...]
     anchor_classes: Tensor
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """One example held in memory: its scan, uint8 grey and truth (0 background, else the object's number from 1).
-
-    `grey` and `truth` are HxW, to be augmented; `clean` is `grey` without burned-in marks, None where it has none or
-    nobody asked. `view` and `view_truth` are SxS: what the engine makes of the same
-    frame, and the truth there.
-    """
-
-    example: Example
-    grey: npt.NDArray[np.uint8]
-    truth: Index
-    view: npt.NDArray[np.uint8]
-    view_truth: Index
-    clean: npt.NDArray[np.uint8] | None = None
-
-    @property
-    def nbytes(self) -> int:
-        return (
-            (0 if self.clean is None else self.clean.nbytes)
-            + self.grey.nbytes
-            + self.truth.nbytes
-            + self.view.nbytes
-            + self.view_truth.nbytes
-        )
 
 
 @dataclass(frozen=True)
@@ -71,8 +48,9 @@ class Batch:
     `images` (B, 3, S, S) float32, `truth` (B, S, S) uint8 (0 background, else the object's number), `prompts` B texts
     ("" for none), `captions` B texts, `classes` (B,) int64 with -1 where there is no caption. `distances` (B, K, S, S)
     float32, signed, in image sides, where the loss needs them. `supports` are visual prompts that stand in the place of
-    some images' texts. `shown` (B, S, S) uint8 is what the images show, whatever was asked; `seed` is the batch's own
-    for what is decided later. `anchors` are one caption of every class there is, and `anchor_classes` (K,) those.
+    some images' texts. `shown` (B, S, S) uint8 is what the images show, whatever was asked. `again` says which images
+    are asked a second time, None where no process has one. `anchors` are one caption of every class there is, and
+    `anchor_classes` (K,) those.
     """
 
     images: Tensor
@@ -83,66 +61,17 @@ class Batch:
     distances: Tensor | None = None
     supports: Supports | None = None
     shown: Tensor | None = None
-    seed: tuple[int, ...] = ()
+    again: "Again | None" = None
     anchors: tuple[str, ...] = ()
     anchor_classes: Tensor | None = None
 
 
-def load_all(
-    examples: Sequence[Example],
-    *,
-    size: int,
-    objects: Sequence[str] = (),
-    unmark: bool = False,
-    on_progress: OnProgress | None = None,
-) -> tuple[list[Loaded], list[str]]:
-    """Decode every example for a model of size x size; returns what could be read and, for the rest, one reason each.
+@dataclass(frozen=True)
+class Again:
+    """This process's images that are asked a second time: their places in its part of a batch, a seed for each."""
 
-    With `unmark` training images are kept without their burned-in marks, too.
-
-    With `objects` the truth tells these apart and takes any other for background; without, it says where anything is.
-    All of it stays in memory, for a model of 224 at most 0.9 MB an image (640 x 640 grey and truth, and their views);
-    what takes more than 8 GB together raises TrainingError before the machine starts to swap.
-    """
-    loaded: list[Loaded] = []
-    failed: list[str] = []
-    held = 0
-    frames = read_frames(examples, on_error=lambda example, error: failed.append(f"{example.key}: {error}"))
-    for example, frame in frames:
-        try:
-            truth = _read_truth(example, frame.shape, objects)[scan_box(frame).slices]
-        except UsassistError as error:
-            failed.append(f"{example.key}: {error}")
-            continue
-        grey = scan_grey(frame)
-        item = Loaded(
-            example,
-            grey=shrunk(grey, size=size),
-            truth=shrunk(truth, size=size, nearest=True),
-            view=resize_grey(grey, size),
-            view_truth=_resize_truth(truth, size),
-        )
-        if unmark and example.split == "train":
-            clean = without_marks(grey)  # before shrinking, which makes strokes fainter
-            item = item if clean is grey else replace(item, clean=shrunk(clean, size=size))
-        held += item.nbytes
-        require_room(held, images=len(loaded) + 1, total=len(examples))
-        loaded.append(item)
-        if on_progress is not None:
-            on_progress("reading images", len(loaded) + len(failed), len(examples))
-    return loaded, failed
-
-
-def _read_truth(example: Example, shape: tuple[int, int], objects: Sequence[str]) -> Index:
-    if not objects:
-        return example.read_truth(shape).astype(np.uint8)
-    numbers = [0, *(objects.index(name) + 1 if name in objects else 0 for name in example.objects)]
-    return np.array(numbers, dtype=np.uint8)[example.read_classes(shape)]
-
-
-def _resize_truth(truth: Index, size: int) -> Index:
-    resized = cv2.resize(np.ascontiguousarray(truth), (size, size), interpolation=cv2.INTER_NEAREST)
-    return np.asarray(resized, dtype=np.uint8)
+    places: Tensor
+    seeds: tuple[tuple[int, ...], ...]
 
 
 class TrainBatches:
@@ -178,11 +107,12 @@ class TrainBatches:
         names = [item.example.class_name for item in items]
         self._weights = balance_weights(names, areas, config.balance)
         self._draws = draws_of(names, config.balance)
+        targets = (vocabulary.target_of_class(name) for name in set(names))
+        self._shown = {target.name for target in targets if target is not None}
         self._captioned = sorted(set(names) & vocabulary.captions.keys())
 
     def __len__(self) -> int:
-        draws = len(self._items) if self._draws is None else max(1, round(float(self._draws.sum())))
-        return steps_of(draws, self._config)
+        return steps_of(len(self._items) if self._draws is None else count_of(self._draws), self._config)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield this process's part of every batch of an epoch, the next ones prepared while one is used."""
@@ -216,6 +146,8 @@ class TrainBatches:
             if support >= 0:
                 prompt, asked = "", True
             caption, class_id = self._caption(self._items[drawn[0]].example, rng)
+            if self._items[drawn[0]].truth.any() and not truth.any():
+                caption, class_id = "", -1  # what its class is about lies outside of this view
             shows.append(truth.astype(np.uint8))
             images.append(grey)
             truths.append(shows[-1] if asked else np.zeros(truth.shape, dtype=np.uint8))
@@ -232,13 +164,25 @@ class TrainBatches:
             distances=distances,
             supports=supports,
             shown=torch.from_numpy(np.stack(shows)),
-            seed=(self._config.seed, epoch, number, self._shard.rank),
+            again=self._again(indices, times, epoch),
             **self._anchors(epoch, number),
         )
 
+    def _again(self, indices: Indices, times: Indices, epoch: int) -> Again | None:
+        """Choose who is asked a second time: evenly over the global batch, whatever the number of processes."""
+        places = np.arange(len(indices) + 1)
+        chosen = np.diff(np.floor(places * self._config.clicks.share + 1e-9)) > 0
+        if not chosen.any():
+            return None
+        share = self._shard.share
+        own = np.flatnonzero(share(chosen.astype(np.int64)))
+        drawn = zip(share(indices)[own].tolist(), share(times)[own].tolist(), strict=True)
+        seeds = tuple((self._config.seed, epoch, index, 1 + time, 3) for index, time in drawn)
+        return Again(torch.from_numpy(own), seeds)
+
     def _anchors(self, epoch: int, number: int) -> "_Anchors":
         """Return one caption of every class there is, so that each batch tells all of them apart."""
-        rng = np.random.default_rng([self._config.seed, epoch, number, 2])
+        rng = np.random.default_rng([self._config.seed, epoch, number, 2, 2])
         texts = [self._vocabulary.captions[name] for name in self._captioned]
         return {
             "anchors": tuple(choices[int(rng.integers(len(choices)))] for choices in texts),
@@ -260,10 +204,16 @@ class TrainBatches:
         if draw < self._config.prompts.without:
             return "", True
         if draw < self._config.prompts.without + self._config.prompts.wrong:
-            others = [target for target in self._vocabulary.targets.values() if target is not own]
+            others = self._others(own, rng)
             other = others[int(rng.integers(len(others)))]
             return other.prompts[int(rng.integers(len(other.prompts)))], False
         return own.prompts[int(rng.integers(len(own.prompts)))], True
+
+    def _others(self, own: Target, rng: np.random.Generator) -> list[Target]:
+        """Return what a wrong text may name: mostly what other images here show; else the text alone would tell."""
+        others = [target for target in self._vocabulary.targets.values() if target is not own]
+        shown = [target for target in others if target.name in self._shown]
+        return shown if shown and rng.random() < _SHOWN_ELSEWHERE else others
 
     def _caption(self, example: Example, rng: np.random.Generator) -> tuple[str, int]:
         """Return the example's own caption or one of its class, each half of the times, and the class.

@@ -27,7 +27,9 @@ def calibrate(
         return start
     best = int(np.argmax(found.mean_dice()))
     dice = found.dice[shows, best]
-    q_scale, q_bias = fit_logistic(found.quality[shows, None], dice, prior=(1.0,))
+    q_scale, q_bias = fit_logistic(
+        found.quality[shows, None], dice, prior=(1.0,), weights=_by_kind(found.target[shows])
+    )
     chosen = replace(start, threshold=THRESHOLDS[best], quality_scale=q_scale, quality_bias=q_bias)
     judged = found.judged()
     if min(judged.shows.sum(), (~judged.shows).sum()) < 5:
@@ -41,6 +43,12 @@ def calibrate(
         presence_peak=p_peak,
         presence_bias=p_bias,
     )
+
+
+def _by_kind(target: npt.NDArray[np.int64]) -> Floats:
+    """Return weights, 1 on average, by which every kind of finding counts alike, however many cases it has."""
+    kinds, place, count = np.unique(target, return_inverse=True, return_counts=True)
+    return np.asarray(len(target) / len(kinds) / count[place], dtype=np.float64)
 
 
 _BIAS_PULL = 0.01
@@ -60,24 +68,29 @@ def presence_threshold(dice: float) -> float:
     return 1 / (1 + dice)
 
 
-def fit_logistic(features: Floats, target: Floats, *, prior: tuple[float, ...]) -> tuple[float, ...]:
+def fit_logistic(
+    features: Floats, target: Floats, *, prior: tuple[float, ...], weights: Floats | None = None
+) -> tuple[float, ...]:
     """Fit target ~ sigmoid(features @ weights + bias); returns the K weights, none below 0, then the bias.
 
-    `features` (N, K), `target` (N,) 0 to 1 (a Dice works too). A weak prior pulls the weights towards `prior`, which
-    keeps separable data finite. A witness that would count against itself is left out: with a few images of one kind
-    that is noise, and a model that answers the less the surer it is would hide every finding.
+    `features` (N, K), `target` (N,) 0 to 1 (a Dice works too), `weights` (N,) how much each case counts. A weak prior
+    pulls the weights towards `prior`, which keeps separable data finite. A witness that would count against itself is
+    left out: with a few images of one kind that is noise, and a model that answers the less the surer it is would hide
+    every finding.
     """
     used = list(range(features.shape[1]))
+    counts = np.ones(len(target)) if weights is None else weights
     while True:
-        weights, bias = _logistic(features[:, used], target, towards=np.array([prior[index] for index in used]))
-        against = [index for index, weight in zip(used, weights, strict=True) if weight < 0]
+        towards = np.array([prior[index] for index in used])
+        fitted, bias = _logistic(features[:, used], target, towards=towards, counts=counts)
+        against = [index for index, weight in zip(used, fitted, strict=True) if weight < 0]
         if not against:
-            found = dict(zip(used, weights.tolist(), strict=True))
+            found = dict(zip(used, fitted.tolist(), strict=True))
             return (*(found.get(index, 0.0) for index in range(features.shape[1])), bias)
         used = [index for index in used if index not in against]
 
 
-def _logistic(features: Floats, target: Floats, *, towards: Floats) -> tuple[Floats, float]:
+def _logistic(features: Floats, target: Floats, *, towards: Floats, counts: Floats) -> tuple[Floats, float]:
     """Return the weights and the bias by Newton's method with halved steps: the cost never rises, so it converges."""
     centre = features.mean(axis=0)  # else the prior on the bias would be one on where the logits lie
     design = np.concatenate([features - centre, np.ones((len(features), 1))], axis=1)
@@ -86,13 +99,14 @@ def _logistic(features: Floats, target: Floats, *, towards: Floats) -> tuple[Flo
 
     def cost(weights: Floats) -> float:
         logits = design @ weights
-        return float((np.logaddexp(0, logits) - target * logits).sum() + 0.5 * (pull * (weights - aim) ** 2).sum())
+        misfit = counts * (np.logaddexp(0, logits) - target * logits)
+        return float(misfit.sum() + 0.5 * (pull * (weights - aim) ** 2).sum())
 
     weights = aim.copy()
     for _ in range(_MOST_STEPS):
         p = 0.5 * (1 + np.tanh(design @ weights / 2))
-        gradient = design.T @ (p - target) + pull * (weights - aim)
-        hessian = (design * (p * (1 - p))[:, None]).T @ design + np.diag(pull)
+        gradient = design.T @ (counts * (p - target)) + pull * (weights - aim)
+        hessian = (design * (counts * p * (1 - p))[:, None]).T @ design + np.diag(pull)
         move = np.linalg.solve(hessian, gradient)
         step = 1.0
         while step > _LEAST_STEP and cost(weights - step * move) > cost(weights):

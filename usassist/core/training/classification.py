@@ -29,7 +29,7 @@ from usassist.core.models.config import Calibration, ModelConfig
 from usassist.core.models.config import Task as ModelTask
 from usassist.core.training.config import TrainConfig
 from usassist.core.training.distributed import Shard, mean_over_all
-from usassist.core.training.images import ImageBatches, Picture, eval_images, read_pictures
+from usassist.core.training.images import ImageBatches, Picture, eval_images, read_pictures, require_maskless
 from usassist.core.training.losses import focal_weight
 from usassist.core.training.sections import ClassifyConfig
 from usassist.core.training.task import OnProgress, Task
@@ -79,9 +79,10 @@ def build(
     shard: Shard,
     on_progress: OnProgress | None = None,
 ) -> "Classification":
-    """Return the task. Raises TrainingError for a model that is no classifier."""
+    """Return the task. Raises TrainingError for a model that is no classifier, and for what needs masks."""
     if not isinstance(model, Classifier):
         raise TrainingError(f"A {type(model).__name__} names no classes; training it needs a model with a class head.")
+    require_maskless(config.augment)
     return Classification(model, config, examples, shard=shard, on_progress=on_progress)
 
 
@@ -104,7 +105,9 @@ class Classification(Task[LabelBatch]):
         self._names = model.config.classes
         self._shard = shard
         wanted = [e for e in examples if e.split in ("train", "val") and e.class_name in self._names]
-        pictures, self.failed = read_pictures(wanted, size=config.preprocess.size, on_progress=on_progress)
+        pictures, self.failed = read_pictures(
+            wanted, size=config.preprocess.size, unmark=config.augment.unmark > 0, on_progress=on_progress
+        )
         self._train = [picture for picture in pictures if picture.example.split == "train"]
         self._val = [picture for picture in pictures if picture.example.split == "val"]
         self._labels = self._numbers(self._train)

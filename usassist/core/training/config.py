@@ -117,7 +117,12 @@ def _read(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
     return raw
 
 
-_LOSS_WEIGHTS = ("dice", "bce", "ce", "focal", "focal_gamma", "boundary", "presence", "quality", "contrast", "clicks")
+_LOSS_WEIGHTS = (
+    *("dice", "bce", "ce", "focal", "focal_gamma", "boundary"),
+    *("presence", "quality", "contrast", "anchors", "clicks"),
+)
+
+_STARTS = ("from_answer", "from_blank", "from_mask")
 
 
 def _check_ranges(config: TrainConfig, where: str) -> None:
@@ -138,7 +143,7 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         ("validate_every", config.validate_every, 1, 100_000),
         ("workers", config.workers, 0, 256),
         ("threads", config.threads, 0, 1024),
-        ("early_size", config.early_size, 0, 2048),
+        *((("early_size, where it is not 0,", config.early_size, 32, 2048),) if config.early_size else ()),
         ("early_share", config.early_share, 0.0, 1.0),
         ("frozen_stages", config.frozen_stages, 0, 100),
         ("seed", config.seed, 0, 2**31),
@@ -150,7 +155,8 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         *((f"balance.class_draws.{name}", draws, 0.0, 100.0) for name, draws in config.balance.class_draws.items()),
         ("clicks.share", config.clicks.share, 0.0, 1.0),
         ("clicks.most", config.clicks.most, 1, 20),
-        ("clicks.from_answer + from_blank + from_mask", _of_starts(config.clicks), 0.0, 1.0),
+        *((f"clicks.{name}", getattr(config.clicks, name), 0.0, 1.0) for name in _STARTS),
+        (f"clicks.{' + '.join(_STARTS)}", sum(getattr(config.clicks, name) for name in _STARTS), 0.0, 1.0),
         ("few_shot.ratio", config.few_shot.ratio, 0.0, 1.0),
         ("few_shot.per_class", config.few_shot.per_class, 0, 1_000_000),
         ("contrast.temperature", config.contrast.temperature, 0.0, 100.0),
@@ -173,10 +179,6 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
     targets = load_vocabulary().targets
     if config.target not in targets:
         raise TrainingError(f"{where}: there is no target {config.target!r}; the targets are {', '.join(targets)}.")
-
-
-def _of_starts(clicks: ClickConfig) -> float:
-    return clicks.from_answer + clicks.from_blank + clicks.from_mask
 
 
 def _apply(raw: dict[str, Any], override: str) -> None:

@@ -26,7 +26,7 @@ from usassist.core.training.caption_lists import is_caption_list, read_caption_l
 from usassist.core.training.config import TrainConfig
 from usassist.core.training.contrast_losses import dhn_nce, info_nce, similarities
 from usassist.core.training.distributed import Shard, gather_with_grad
-from usassist.core.training.images import ImageBatches, Picture, eval_images, read_pictures
+from usassist.core.training.images import ImageBatches, Picture, eval_images, read_pictures, require_maskless
 from usassist.core.training.sections import ContrastConfig
 from usassist.core.training.task import OnProgress, Task
 
@@ -87,8 +87,8 @@ def build(
 ) -> "Contrastive":
     """Return the task.
 
-    Raises TrainingError for a model without towers, for a text tower that is to learn and is frozen, and for too few
-    captions to compare.
+    Raises TrainingError for a model without towers, for a text tower that is to learn and is frozen, for too few
+    captions to compare, and for what needs masks.
     """
     if not isinstance(model, ClipModel):
         raise TrainingError(f"A {type(model).__name__} has no text tower; contrastive training needs a pair of towers.")
@@ -97,6 +97,7 @@ def build(
             'contrast.train_text lets the text tower learn, but trainable = "adapters" freezes it; set trainable = '
             '"all" (with start_from, not encoder.base), or contrast.train_text = false.'
         )
+    require_maskless(config.augment)
     return Contrastive(model, config, examples, shard=shard, on_progress=on_progress)
 
 
@@ -122,7 +123,9 @@ class Contrastive(Task[PairBatch]):
         bare = sum(example.split in ("train", "val") for example in examples) - len(wanted)
         if bare:
             logger.warning("%d images have no caption, nor a class that the vocabulary describes; left out.", bare)
-        pictures, self.failed = read_pictures(wanted, size=config.preprocess.size, on_progress=on_progress)
+        pictures, self.failed = read_pictures(
+            wanted, size=config.preprocess.size, unmark=config.augment.unmark > 0, on_progress=on_progress
+        )
         self._train = [picture for picture in pictures if picture.example.split == "train"]
         val = [picture for picture in pictures if picture.example.split == "val"]
         if len(val) > _MOST_VALIDATED:

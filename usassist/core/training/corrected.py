@@ -30,12 +30,13 @@ def corrections_of(
     shown: Tensor,
     *,
     clicks: ClickConfig,
-    rng: np.random.Generator,
+    rngs: Sequence[np.random.Generator],
 ) -> Tensor:
     """Return the maps (B, C, h, w) of what a simulated person points at in B images, of the shallowest tap's size.
 
     `asked` and `given` are as in `Segmenter.decode`, `shown` (B, S, S) uint8 what the images show. The model answers
-    as at work, so nothing that it normalises by is moved.
+    as at work, so nothing that it normalises by is moved. `rngs` has a generator for each image: what one is asked
+    does not depend on the others.
     """
     side, device = features.taps[0].shape[-1], features.taps[0].device
     size = (_FINER * side, _FINER * side)
@@ -50,12 +51,16 @@ def corrections_of(
         return prompt_maps([question.prompt for question in questions], side=side).to(device)
 
     with as_at_work(model.head):
-        questions = first_corrections(answered(None), truths, clicks, rng)
+        questions = first_corrections(answered(None), truths, clicks, rngs)
         seen = [_begun_with(question, size) for question in questions]
+        if any(_answers_a_box(question) for question in questions):
+            pairs = list(zip(questions, seen, answered(maps_of(questions)), strict=True))
+            seen = [answer if _answers_a_box(question) else before for question, before, answer in pairs]
+            questions = [_seeing(q, answer) if _answers_a_box(q) else q for q, _, answer in pairs]
         for turn in range(clicks.most):
             questions = [
                 clicked(question, found > 0.5, truth, rng)
-                for question, found, truth in zip(questions, seen, truths, strict=True)
+                for question, found, truth, rng in zip(questions, seen, truths, rngs, strict=True)
             ]
             if turn == clicks.most - 1 or not any(question.clicks_left for question in questions):
                 break
@@ -68,6 +73,11 @@ def _begun_with(question: Correction, size: tuple[int, int]) -> Floats:
     """Return what the person sees before the first click: the mask they begin with, or nothing."""
     previous = question.prompt.previous
     return np.zeros(size, dtype=np.float32) if previous is None else previous
+
+
+def _answers_a_box(question: Correction) -> bool:
+    """Return whether the next click corrects the answer to a box."""
+    return question.prompt.box is not None and question.clicks_left > 0
 
 
 def _seeing(question: Correction, answer: Floats) -> Correction:

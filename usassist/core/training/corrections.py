@@ -28,22 +28,22 @@ class Correction:
 
 
 def first_corrections(
-    answers: Sequence[Floats], truths: Sequence[Bits], clicks: ClickConfig, rng: np.random.Generator
+    answers: Sequence[Floats], truths: Sequence[Bits], clicks: ClickConfig, rngs: Sequence[np.random.Generator]
 ) -> list[Correction]:
     """Return how a person begins with each image: from the answer, from nothing, from a spoiled mask, or with a box.
 
     `answers` are HxW probabilities, `truths` HxW of the same size. An image that shows nothing starts from its answer:
-    there is nothing to point at but what is too much.
+    there is nothing to point at but what is too much. Each has a generator of its own.
     """
     kinds = ("answer", "blank", "mask", "box")
     shares = [clicks.from_answer, clicks.from_blank, clicks.from_mask]
     chances = np.array([*shares, max(0.0, 1 - sum(shares))])
     begun = []
-    for answer, truth in zip(answers, truths, strict=True):
+    for answer, truth, rng in zip(answers, truths, rngs, strict=True):
         kind = kinds[int(rng.choice(len(kinds), p=chances / chances.sum()))] if truth.any() else "answer"
         left = int(rng.integers(1, clicks.most + 1))
         if kind == "box":
-            begun.append(Correction(SpatialPrompt(box=loose_box(truth, rng)), left - 1))
+            begun.append(Correction(SpatialPrompt(box=loose_box(truth, rng)), left - 1))  # a box is a question already
         elif kind == "blank":
             begun.append(Correction(SpatialPrompt(), left))
         elif kind == "mask":
@@ -96,7 +96,7 @@ def spoiled(truth: Bits, rng: np.random.Generator) -> Bits:
         shift = rng.normal(0, radius, size=2)
         centre = (round(float(col + shift[0])), round(float(row + shift[1])))
         cv2.circle(bits, centre, radius, int(rng.random() < 0.5), thickness=-1)
-    return bits.astype(np.bool_)
+    return bits.astype(np.bool_) if bits.any() else truth
 
 
 def _place(part: Bits, rng: np.random.Generator) -> tuple[int, int]:

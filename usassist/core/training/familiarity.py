@@ -8,14 +8,21 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from usassist.core.data.augment import AugmentConfig, augment
 from usassist.core.data.dataset import Example
 from usassist.core.data.frames import read_frames
+from usassist.core.errors import ModelError
 from usassist.core.io.colour import COLOUR_LIMIT, colour_share
+from usassist.core.models.build import build_model
+from usassist.core.models.config import WEIGHTS_FILE, ModelConfig
 from usassist.core.models.embedder import ClipModel
-from usassist.core.models.familiarity import Familiarity, statistics
+from usassist.core.models.familiarity import Familiarity, load_familiarity, statistics
 from usassist.core.models.preprocess import to_tensor
+from usassist.core.models.weights import fill, find_model
+from usassist.core.training.config import TrainConfig
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +72,8 @@ def learn_familiarity(
     """
     if len(train) < LEAST_TRAIN or len(val) < LEAST_VAL:
         logger.warning(
-            "Images unlike those of the training will not be recognised: that takes %d images to train on and %d to "
-            "validate on, found %d and %d.",
+            "Images unlike those of the training will not be recognised, but by what a model it goes on from knows: "
+            "that takes %d images to train on and %d to validate on, found %d and %d.",
             *(LEAST_TRAIN, LEAST_VAL, len(train), len(val)),
         )
         return None
@@ -106,3 +113,49 @@ def _colour_limit(examples: Sequence[Example]) -> float:
     """Return the share of colour from which a frame is unusual: more than markers, and than what these show."""
     shares = [colour_share(frame) for _, frame in read_frames(examples, on_error=lambda _example, _error: None)]
     return max(COLOUR_LIMIT, MARGIN * float(np.quantile(shares, _QUANTILE))) if shares else COLOUR_LIMIT
+
+
+def kept_familiarity(model: nn.Module, config: TrainConfig, description: ModelConfig) -> Familiarity | None:
+    """Return what the model that a run went on from takes for ordinary, where this one sees images just as that one.
+
+    It does where the adapters that learned stand behind every tap that is looked at. None elsewhere, also where the
+    first model never learned it, and with a warning in the log where it is not there any more.
+    """
+    if not config.start_from or config.trainable != "adapters" or not isinstance(model, ClipModel):
+        return None
+    try:
+        known = _known_before(model, config.start_from, description)
+    except ModelError as error:
+        logger.warning("What %s took for an ordinary image is not known any more: %s", config.start_from, error)
+        return None
+    if known is not None:
+        logger.info("Images unlike those of %s will be recognised: it sees them the same way.", config.start_from)
+    return known
+
+
+def _known_before(model: ClipModel, name: str, description: ModelConfig) -> Familiarity | None:
+    info = find_model(name)
+    begun = description.provenance.get("start_from")
+    same_weights = isinstance(begun, dict) and begun.get("weights_hash") == info.weights_hash
+    if info.config is None or not same_weights or info.config.preprocess != description.preprocess:
+        return None
+    before = build_model(info.config, folder=info.folder)
+    known = load_familiarity(info.folder, weights_hash=info.weights_hash, tap_channels=before.encoder.tap_channels)
+    if known is None:
+        return None
+    fill(before, info.folder / WEIGHTS_FILE)
+    return known if _sees_alike(model, before.to(model.encoder.device)) else None
+
+
+@torch.inference_mode()
+def _sees_alike(model: ClipModel, other: ClipModel) -> bool:
+    """Return whether two models' statistics of the same images, noise of several grains, are the same but for rounding.
+
+    Asked of the models and not of where adapters stand: it holds for whatever learned.
+    """
+    size, generator = model.config.preprocess.size, torch.Generator().manual_seed(0)
+    grains = [torch.randn(2, 1, side, side, generator=generator) for side in (4, size // 4, size)]
+    noise: Tensor = torch.cat([F.interpolate(grain, (size, size), mode="bilinear") for grain in grains])
+    images = noise.expand(-1, 3, -1, -1).contiguous().to(model.encoder.device)
+    one, two = (statistics(each.eval().encode(images)) for each in (model, other))
+    return one.shape == two.shape and np.allclose(one, two, rtol=1e-3, atol=1e-4)

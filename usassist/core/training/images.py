@@ -8,16 +8,25 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from usassist.core.data.augment import augment
+from usassist.core.data.augment import AugmentConfig, augment
 from usassist.core.data.dataset import Example
 from usassist.core.data.frames import read_frames
+from usassist.core.data.marks import without_marks
 from usassist.core.errors import TrainingError
 from usassist.core.geometry.cv import cv2
 from usassist.core.io.scan import scan_grey
 from usassist.core.models.preprocess import resize_grey, to_tensor
 from usassist.core.training.config import TrainConfig
 from usassist.core.training.distributed import Shard
-from usassist.core.training.sampling import Indices, balance_weights, draw_batches, prepared, steps_of
+from usassist.core.training.sampling import (
+    Indices,
+    balance_weights,
+    count_of,
+    draw_batches,
+    draws_of,
+    prepared,
+    steps_of,
+)
 from usassist.core.training.task import OnProgress
 
 Grey = npt.NDArray[np.uint8]
@@ -29,19 +38,29 @@ _EVAL_BATCH = 32
 
 @dataclass(frozen=True)
 class Picture:
-    """One example: `grey` HxW uint8, to be augmented; `view` SxS uint8, what the engine makes of the same frame."""
+    """One example: `grey` HxW uint8, to be augmented; `view` SxS uint8, what the engine makes of the same frame.
+
+    `clean` is `grey` without burned-in marks, None where it has none or nobody asked.
+    """
 
     example: Example
     grey: Grey
     view: Grey
+    clean: Grey | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Return how many bytes of memory the images take."""
+        return sum(image.nbytes for image in (self.grey, self.view, self.clean) if image is not None)
 
 
 def read_pictures(
-    examples: Sequence[Example], *, size: int, on_progress: OnProgress | None = None
+    examples: Sequence[Example], *, size: int, unmark: bool = False, on_progress: OnProgress | None = None
 ) -> tuple[list[Picture], list[str]]:
     """Decode every example's scan, for a model of size x size; returns them and one reason for each that failed.
 
-    Raises TrainingError for more than 8 GB of images, before the machine starts to swap.
+    With `unmark` training images are kept without their burned-in marks, too. Raises TrainingError for more than 8 GB
+    of images, before the machine starts to swap.
     """
     pictures: list[Picture] = []
     failed: list[str] = []
@@ -49,8 +68,10 @@ def read_pictures(
     frames = read_frames(examples, on_error=lambda example, error: failed.append(f"{example.key}: {error}"))
     for example, frame in frames:
         grey = scan_grey(frame)
-        pictures.append(Picture(example, shrunk(grey, size=size), resize_grey(grey, size)))
-        held += pictures[-1].grey.nbytes + pictures[-1].view.nbytes
+        clean = without_marks(grey) if unmark and example.split == "train" else grey  # shrinking makes strokes fainter
+        without = None if clean is grey else shrunk(clean, size=size)
+        pictures.append(Picture(example, shrunk(grey, size=size), resize_grey(grey, size), without))
+        held += pictures[-1].nbytes
         require_room(held, images=len(pictures), total=len(examples))
         if on_progress is not None:
             on_progress("reading images", len(pictures) + len(failed), len(examples))
@@ -79,10 +100,19 @@ def require_room(held: int, *, images: int, total: int) -> None:
         )
 
 
+def require_maskless(augmentation: AugmentConfig) -> None:
+    """Raise TrainingError where a recipe augments images without masks by what only a mask can tell."""
+    if augmentation.elsewhere > 0:
+        raise TrainingError(
+            f"augment.elsewhere = {augmentation.elsewhere:g} zooms into tissue beside the object, which images without "
+            f"masks do not tell; set it to 0."
+        )
+
+
 class ImageBatches:
     """Shuffled, augmented batches. Every image's randomness depends on (seed, epoch, index) alone, not on timing.
 
-    Rare classes are drawn more often where the recipe's [balance] says so.
+    Classes are drawn as often as the recipe's [balance] says; the first epochs' images have its `early_size`.
     """
 
     def __init__(self, pictures: Sequence[Picture], config: TrainConfig, *, shard: Shard) -> None:
@@ -92,30 +122,31 @@ class ImageBatches:
         self._pictures = pictures
         self._config = config
         self._shard = shard
-        no_areas = np.zeros(len(pictures))
-        self._weights = balance_weights([item.example.class_name for item in pictures], no_areas, config.balance)
+        names = [item.example.class_name for item in pictures]
+        self._weights = balance_weights(names, np.zeros(len(pictures)), config.balance)
+        self._draws = draws_of(names, config.balance)
 
     def __len__(self) -> int:
-        return steps_of(len(self._pictures), self._config)
+        return steps_of(len(self._pictures) if self._draws is None else count_of(self._draws), self._config)
 
     def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Indices]]:
         """Yield this process's images (B, 3, S, S) and the numbers of the whole global batch's pictures, in its order.
 
         The next ones are prepared by `workers` threads while one is used.
         """
-        drawn = draw_batches(len(self._pictures), self._config, epoch=epoch, weights=self._weights)
+        drawn = draw_batches(len(self._pictures), self._config, epoch=epoch, weights=self._weights, draws=self._draws)
         jobs = [functools.partial(self._images, indices, times, epoch) for indices, times in drawn]
         images = prepared(jobs, workers=self._config.workers)
         return zip(images, (indices for indices, _ in drawn), strict=True)
 
     def _images(self, indices: Indices, times: Indices, epoch: int) -> Tensor:
-        share, views = self._shard.share, []
+        share, views, size = self._shard.share, [], self._config.size_at(epoch)
         for index, time in zip(share(indices).tolist(), share(times).tolist(), strict=True):
-            grey = self._pictures[index].grey
+            seen = self._pictures[index]
             rng = np.random.default_rng([self._config.seed, epoch, index, 1 + time])
-            nothing = np.zeros(grey.shape, dtype=np.bool_)
-            size = self._config.preprocess.size
-            views.append(augment(grey, nothing, size=size, config=self._config.augment, rng=rng)[0])
+            nothing = np.zeros(seen.grey.shape, dtype=np.bool_)
+            view, _ = augment(seen.grey, nothing, size=size, config=self._config.augment, rng=rng, clean=seen.clean)
+            views.append(view)
         return to_tensor(views, self._config.preprocess)
 
 

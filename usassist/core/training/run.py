@@ -2,14 +2,13 @@
 
 import dataclasses
 import functools
-import importlib
 import itertools
 import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypedDict, cast
+from typing import Any, Protocol, TypedDict
 
 import torch
 
@@ -27,6 +26,8 @@ from usassist.core.training.checkpoint import Checkpoint, read_checkpoint, resto
 from usassist.core.training.config import TrainConfig, read_recipe, stated
 from usassist.core.training.distributed import Shard, joined_processes, wait_for_all
 from usassist.core.training.division import divided, thinned
+from usassist.core.training.familiarity import kept_familiarity
+from usassist.core.training.fitting import require_drawn_classes, require_early_size
 from usassist.core.training.interrupts import held_signals
 from usassist.core.training.loop import EpochReport, TrainState, new_state, train_epochs
 from usassist.core.training.metrics_log import MetricsLog
@@ -42,18 +43,10 @@ from usassist.core.training.start import (
     with_colours,
     without_paths,
 )
-from usassist.core.training.task import OnProgress, Task, TaskModule
+from usassist.core.training.task import OnProgress, Task, TaskModule, TaskName, task_module
 
 logger = logging.getLogger(__name__)
 LEAKAGE_FILE = "leakage.json"
-
-TaskName = Literal["segment", "classify", "contrast"]
-TASKS: dict[TaskName, str] = {
-    "segment": "usassist.core.training.segmentation",
-    "classify": "usassist.core.training.classification",
-    "contrast": "usassist.core.training.contrastive",
-}
-"""Kinds of training, and the modules (`training.task.TaskModule`) that know them; imported when asked for."""
 
 OnEpoch = Callable[[EpochReport], None]
 
@@ -139,11 +132,6 @@ def resume(
         return _Run(config, data, run, shard, resolve(place), on_epoch, on_progress).go(resumed=found)
 
 
-def task_module(name: TaskName) -> TaskModule:
-    """Return the module that knows a kind of training."""
-    return cast("TaskModule", importlib.import_module(TASKS[name]))
-
-
 @dataclass(frozen=True)
 class _Run:
     """One run on one process."""
@@ -167,12 +155,14 @@ class _Run:
         unread: list[str] = []
         division = self._divided(module, unread)
         examples = thinned(division.examples, config.few_shot)
+        require_drawn_classes(config, division.examples)
         if resumed is None:
             model, description, clip_folder = self._begin(module, examples, division.counts())
         else:
             description, clip_folder = resumed.config, self.out
             require_same_data(self.out, description, provenance(examples, self.data, task=config.task))
             model = build_model(description, folder=self.out)
+        require_early_size(config, model)
         if self.shard.is_first:  # of a run that goes on, as it is not refused
             document = json.dumps(division.document, indent=1) + "\n"
             write_bytes(self.out / LEAKAGE_FILE, document.encode(), error=TrainingError)
@@ -289,12 +279,14 @@ class _Run:
         """Calibrate the best weights on validation data, learn what is ordinary, and write them out with both.
 
         An interrupted run does without the second: who presses Ctrl+C does not wait for all images to be seen again.
+        Where it is not learned, what the model that the run went on from takes for ordinary holds as far as it can.
         """
         weights = self.out / WEIGHTS_FILE
         if weights.is_file():
             fill(state.average, weights)
             save(config=task.finished(state.average, description))
             known = None if interrupted else task.familiarity(state.average)
+            known = known or kept_familiarity(state.average, self.config, description)
             if known is not None:
                 known.save(self.out, weights_hash=file_hash(weights))
         elif not interrupted:

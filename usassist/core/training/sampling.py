@@ -1,5 +1,6 @@
 """Which examples an epoch draws, in which order; a matter of seed and epoch alone."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from usassist.core.errors import TrainingError
 from usassist.core.training.config import TrainConfig
 from usassist.core.training.sections import BalanceConfig
 
@@ -20,9 +22,16 @@ def steps_of(count: int, config: TrainConfig) -> int:
     return max(1, count // config.batch_size)
 
 
+def count_of(draws: npt.NDArray[np.float64]) -> int:
+    """Return how many images an epoch draws: the total, rounded."""
+    return round(math.fsum(draws.tolist()))
+
+
 def draws_of(classes: Sequence[str], balance: BalanceConfig) -> npt.NDArray[np.float64] | None:
     """Return how often each example is drawn in an epoch; None where `balance.class_draws` says nothing about them."""
     draws = np.array([float(balance.class_draws.get(name, 1.0)) for name in classes])
+    if count_of(draws) < 1:
+        raise TrainingError("balance.class_draws leaves no image to train on; draw some class more often.")
     return None if bool((draws == 1).all()) else draws
 
 
@@ -94,13 +103,21 @@ def prepared(jobs: Sequence[Callable[[], _Batch]], *, workers: int) -> Iterator[
 
 
 def _systematic(draws: npt.NDArray[np.float64], rng: np.random.Generator) -> Indices:
-    """Return a shuffled list in which example i stands floor(draws[i]) or ceil(draws[i]) times, of a fixed length."""
-    mixed = rng.permutation(len(draws))
-    bounds = np.cumsum(draws[mixed])
-    count = max(1, round(float(bounds[-1])))
-    places = (rng.random() + np.arange(count)) * (bounds[-1] / count)
-    chosen = np.minimum(np.searchsorted(bounds, places, side="right"), len(draws) - 1)
-    return rng.permutation(mixed[chosen]).astype(np.int64)
+    """Return a shuffled list of `count_of(draws)` entries in which example i stands floor(draws[i]) times or once more.
+
+    What is left of the draws beside whole numbers is given out by systematic sampling, rounding of the total included.
+    """
+    whole = np.floor(draws).astype(np.int64)
+    left = count_of(draws) - int(whole.sum())
+    order = np.repeat(np.arange(len(draws)), whole)
+    rest = draws - whole
+    if left > 0 and rest.any():
+        mixed = rng.permutation(len(draws))
+        bounds = np.cumsum(rest[mixed])
+        places = (rng.random() + np.arange(left)) * (bounds[-1] / left)
+        chosen = np.minimum(np.searchsorted(bounds, places, side="right"), len(draws) - 1)
+        order = np.concatenate([order, mixed[chosen]])
+    return rng.permutation(order).astype(np.int64)
 
 
 def _occurrences(order: Indices) -> Indices:

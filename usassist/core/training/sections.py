@@ -29,7 +29,8 @@ class LossConfig:
     One object with one channel: `dice` and `bce`. Several classes, or one object with two channels: `dice` and `ce`
     (softmax over background and classes). `focal` with the exponent `focal_gamma`, and `boundary` (distance maps), are
     added to either. `dice_denominator` "squared" is the publication's (sums of squares), "plain" sums. `presence`,
-    `quality` and `contrast` belong to heads that answer prompts, `clicks` weighs the masks after corrections.
+    `quality` and `contrast` belong to heads that answer prompts; `anchors` tells each image's class from every other by
+    a caption of each. `clicks` weighs masks and quality after corrections.
     """
 
     dice: float = 1.0
@@ -42,6 +43,7 @@ class LossConfig:
     presence: float = 0.2
     quality: float = 0.1
     contrast: float = 0.05
+    anchors: float = 0.0
     clicks: float = 1.0
 
 

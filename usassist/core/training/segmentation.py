@@ -23,14 +23,15 @@ from usassist.core.models.mask_head import Segmentation
 from usassist.core.models.segmenter import Segmenter
 from usassist.core.training import losses
 from usassist.core.training.answers import MIDDLE, answers_of, per_object
-from usassist.core.training.batches import Batch, TrainBatches, load_all
+from usassist.core.training.batches import Batch, TrainBatches
 from usassist.core.training.calibrate import calibrate
-from usassist.core.training.class_contrast import class_contrast
+from usassist.core.training.class_contrast import anchor_loss, class_contrast
 from usassist.core.training.config import TrainConfig
 from usassist.core.training.corrected import corrections_of
 from usassist.core.training.distributed import Shard, mean_over_all
 from usassist.core.training.familiarity import learn_familiarity
 from usassist.core.training.frozen_texts import FrozenTexts, text_is_frozen
+from usassist.core.training.loading import load_all
 from usassist.core.training.norms import as_at_work
 from usassist.core.training.supports import Supports
 from usassist.core.training.task import OnProgress, Task
@@ -113,10 +114,11 @@ class SegmentTask(Task[Batch]):
             raise TrainingError(
                 f"prompts.support = {config.prompts.support:g} asks by support images, but the head "
                 f"{model.config.head.kind!r} for {self._objects} {'object' if self._objects == 1 else 'objects'} takes "
-                f"no conditions; choose the head film_skip or clipseg for one object, or prompts.support = 0."
+                f"no conditions; choose the head promptable, film_skip or clipseg for one object, or "
+                f"prompts.support = 0."
             )
         self.compares = config.loss.contrast > 0
-        self.corrects = model.head.takes_maps and self._objects == 1 and config.loss.clicks > 0
+        self.corrects = model.head.takes_maps and config.loss.clicks > 0
         used = [example for example in examples if example.split in ("train", "val")]
         loaded, self.failed = load_all(
             used,
@@ -147,30 +149,38 @@ class SegmentTask(Task[Batch]):
         model, weights = self.model, self._config.loss
         device = model.encoder.device
         features = model.encode(batch.images.to(device, memory_format=torch.channels_last))
-        contrasts = weights.contrast > 0
-        texts = list(
-            dict.fromkeys(
-                [
-                    *(batch.prompts if self._prompted else ()),
-                    *((*batch.captions, *batch.anchors) if contrasts else ()),
-                ]
-            )
-        )
-        embedded = self._embed(texts) if texts else None
+        texts = self._texts_of(batch)
+        embedded = dict(zip(texts, self._embed(texts), strict=True)) if texts else {}
+
+        def texts_as(words: Sequence[str]) -> Tensor:
+            return torch.stack([embedded[word] for word in words])
+
         asked = given = None
-        if embedded is not None and self._prompted:
-            asked = embedded[[texts.index(prompt) for prompt in batch.prompts]]
+        if self._prompted:
+            asked = texts_as(batch.prompts)
             given = torch.tensor([bool(prompt) for prompt in batch.prompts], device=device)
             if batch.supports is not None:
                 asked, given = self._with_supports(batch.supports, asked, given)
         terms = self._answers(features, asked, given, batch)
-        if embedded is not None and contrasts:
-            captions = embedded[[texts.index(caption) for caption in batch.captions]]
-            anchors = embedded[[texts.index(anchor) for anchor in batch.anchors]]
-            terms["contrast"] = weights.contrast * class_contrast(
-                features, captions, anchors, batch, scale=self.model.logit_scale
-            )
+        scale, classes = model.logit_scale, batch.classes.to(device)
+        if weights.contrast > 0:
+            compared = class_contrast(features.embedding, texts_as(batch.captions), classes, scale=scale)
+            terms["contrast"] = weights.contrast * compared
+        if weights.anchors > 0 and batch.anchor_classes is not None and batch.anchors:
+            known = batch.anchor_classes.to(device)
+            told = anchor_loss(features.embedding, classes, texts_as(batch.anchors), known, scale=scale)
+            terms["anchors"] = weights.anchors * told
         return terms
+
+    def _texts_of(self, batch: Batch) -> list[str]:
+        """Return every text of a batch once: what is asked, and what images are compared with."""
+        weights = self._config.loss
+        wanted = [
+            *(batch.prompts if self._prompted else ()),
+            *(batch.captions if weights.contrast > 0 else ()),
+            *(batch.anchors if weights.anchors > 0 else ()),
+        ]
+        return list(dict.fromkeys(wanted))
 
     def _answers(
         self, features: ImageFeatures, asked: Tensor | None, given: Tensor | None, batch: Batch
@@ -179,21 +189,22 @@ class SegmentTask(Task[Batch]):
 
         So its normalisations see, in training as at work, images with clicks and without.
         """
-        truth = batch.truth.to(features.taps[0].device)
-        count = round(self._config.clicks.share * len(truth)) if self.corrects else 0
-        if not count or batch.shown is None:
+        device = features.taps[0].device
+        truth = batch.truth.to(device)
+        if not self.corrects or batch.again is None or batch.shown is None:
             return self._mask_terms(self.model.decode(features, asked, given=given), truth, batch.distances)
-        shown = batch.shown[:count]
-        again = features.take(count)
+        places = batch.again.places.to(device)
+        shown = batch.shown[batch.again.places]
+        again = features.take(places)
         # With their texts, the wrong ones too: who points at something means that, whatever the label says.
-        some, where = (None if x is None else x[:count] for x in (asked, given))
-        rng = np.random.default_rng([*batch.seed, 3])
-        maps = corrections_of(self.model, again, some, where, shown, clicks=self._config.clicks, rng=rng)
-        nothing = torch.zeros(len(truth), *maps.shape[1:], device=maps.device)
+        some, where = (None if x is None else x[places] for x in (asked, given))
+        rngs = [np.random.default_rng(seed) for seed in batch.again.seeds]
+        maps = corrections_of(self.model, again, some, where, shown, clicks=self._config.clicks, rngs=rngs)
+        nothing = torch.zeros(len(truth), *maps.shape[1:], device=device)
         out = self.model.decode(
             features.and_those_of(again),
-            None if asked is None else torch.cat([asked, asked[:count]]),
-            given=None if given is None else torch.cat([given, given[:count]]),
+            None if asked is None or some is None else torch.cat([asked, some]),
+            given=None if given is None or where is None else torch.cat([given, where]),
             maps=torch.cat([nothing, maps]),
         )
         first, second = out.split(len(truth))

@@ -29,6 +29,7 @@ _MADE_OF: dict[str, tuple[str, ...]] = {
     "lora": ("rank", "alpha", "layers"),
     "full": ("layers",),
     "film_skip": ("widths",),
+    "promptable": ("widths",),
     "unet": ("widths",),
     "pyramid": ("width", "fusion"),
     "clipseg": ("width", "refined"),

@@ -1,9 +1,10 @@
 """The seam between the one training loop and what is being taught."""
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, cast
 
 from torch import Tensor, nn
 
@@ -15,6 +16,14 @@ from usassist.core.training.config import TrainConfig
 from usassist.core.training.distributed import Shard
 
 Batch = TypeVar("Batch")
+
+TaskName = Literal["segment", "classify", "contrast"]
+TASKS: dict[TaskName, str] = {
+    "segment": "usassist.core.training.segmentation",
+    "classify": "usassist.core.training.classification",
+    "contrast": "usassist.core.training.contrastive",
+}
+"""Kinds of training, and the modules (`TaskModule`) that know them; imported when asked for."""
 
 OnProgress = Callable[[str, int, int], None]
 """Called with what is being done ("reading images", "epoch 3"), how much of it is done, and how much there is."""
@@ -78,7 +87,7 @@ class Task(nn.Module, ABC, Generic[Batch]):
 
 
 class TaskModule(Protocol):
-    """What a module of this room offers to be a kind of `usassist-train`; `training.run.TASKS` lists them."""
+    """What a module of this room offers to be a kind of `usassist-train`; `TASKS` lists them."""
 
     MODEL_TASK: ModelTask
     """What a model that learns this answers with."""
@@ -102,3 +111,8 @@ class TaskModule(Protocol):
         on_progress: OnProgress | None = None,
     ) -> Task[Any]:
         """Return the task: a model on its device, and the examples, every one with its split, decoded where needed."""
+
+
+def task_module(name: TaskName) -> TaskModule:
+    """Return the module that knows a kind of training."""
+    return cast("TaskModule", importlib.import_module(TASKS[name]))

@@ -49,11 +49,11 @@ def test_click_correct_undo_accept_refine_and_save(sit_down: Callable, images: P
     (region,) = document.annotation.regions
     assert region.mask == wanted and document.annotation.status == "accepted"
     document.select_region(region.id)
-    click(hand, 20, 40)
+    click(hand, 28, 22)
     answered()
     hand.key(Qt.Key.Key_Escape)
     assert document.annotation.regions == (region,) and document.selected_region == region
-    click(hand, 20, 40)
+    click(hand, 28, 22)
     answered()
     hand.key(Qt.Key.Key_Return)
     (refined,) = document.annotation.regions
@@ -101,9 +101,32 @@ def test_where_the_engine_follows_no_clicks_the_tool_says_why_and_is_put_down(
         document.set_engine("clip_mona")
     qtbot.waitUntil(lambda: not action.isEnabled())
     assert hand.window.canvas.tool.id == "pan" and document.clicks is None
+    assert any("no clicks" in said for _when, said, _details in hand.window.status._messages), "and says why"
     assert "no clicks" in action.toolTip() and "choose another" in action.toolTip()
     hand.show(1)
     assert not action.isEnabled()
     document.set_engine("classical")
     qtbot.waitUntil(action.isEnabled)
     assert "no clicks" not in action.toolTip()
+
+
+def test_A11_the_only_click_is_redone_before_older_steps(sit_down: Callable, images: Path, qtbot: QtBot) -> None:
+    hand = sit_down(engine="classical")
+    hand.open(images)
+    hand.wait_for_proposal()
+    document, redo = hand.document, hand.window.bindings["redo"]
+    qtbot.waitUntil(hand.window.bindings["tool_click"].isEnabled)
+    hand.key(Qt.Key.Key_Q)
+    hand.key(Qt.Key.Key_Return)
+    hand.key(Qt.Key.Key_G)
+    hand.key(Qt.Key.Key_Z, CONTROL)
+    assert redo.isEnabled() and redo.text() == "Redo Flag the frame"
+    click(hand, 55, 40)
+    hand.key(Qt.Key.Key_Z, CONTROL)
+    assert document.clicks is None and redo.text() == "Redo Click inside"
+    hand.key(Qt.Key.Key_Y, CONTROL)
+    assert document.clicks is not None and not document.annotation.flagged
+    hand.key(Qt.Key.Key_Z, CONTROL)
+    assert document.clicks is None and len(document.annotation.regions) == 1
+    hand.key(Qt.Key.Key_Z, CONTROL)
+    assert document.annotation.regions == () and redo.text() == "Redo Accept the proposal"

@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPolygonF
 from PySide6.QtWidgets import QStyleOptionGraphicsItem
 from pytestqt.qtbot import QtBot
 
-from usassist.core.domain import Mask
+from usassist.core.domain import Mask, Prompt, Proposal
 from usassist.core.geometry.raster import contours_of
 from usassist.gui.canvas import CanvasView
 from usassist.gui.canvas.contour_item import ContourItem, outline_path
@@ -168,3 +168,33 @@ def rgb(canvas: CanvasView) -> np.ndarray:
     image = canvas.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
     words = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4)
     return words[..., :3].copy()
+
+
+def test_D_a_waiting_outline_has_a_dark_rim_between_its_dashes_and_beside_them(qtbot: QtBot) -> None:
+    bits = np.zeros((40, 40), dtype=np.bool_)
+    bits[10:30, 10:30] = True
+    item = ContourItem(waiting=True)
+    item.set_mask(Mask.from_array(bits), QColor("#e69f00"))
+    image = QImage(40, 40, QImage.Format.Format_RGB32)
+    image.fill(QColor("#e69f00"))
+    painter = QPainter(image)
+    item.paint(painter, QStyleOptionGraphicsItem())
+    painter.end()
+    red = np.frombuffer(image.constBits(), np.uint8).reshape(40, 40, 4)[..., 2]
+    dark = red < 150
+    assert dark[15:25, 7:13].any(axis=1).all(), "along dashes and gaps alike"
+    assert dark[:, 8:12].sum() > 40
+
+
+def test_D_a_region_that_is_being_refined_is_faded_until_it_is_decided(canvas: CanvasView) -> None:
+    document = canvas.document
+    bits = np.zeros(document.frame.shape, dtype=np.bool_)
+    bits[20:60, 20:60] = True
+    add_mask(document, Mask.from_array(bits), text="Paint")
+    (region,) = document.annotation.regions
+    items = canvas.layers._regions[region.id]
+    outline = Proposal(document.ref.key, region.label_id, region.mask, 1, 1, "x", "", Prompt("x"), 0, refines=region.id)
+    document.restore_proposal(outline, 0)
+    assert items.contour.opacity() == pytest.approx(0.4) and items.mask._opacity == pytest.approx(0.4 * 0.35)
+    document.drop_proposal(outline)
+    assert items.contour.opacity() == 1 and items.mask._opacity == pytest.approx(0.35)

@@ -66,6 +66,12 @@ def test_playing_asks_for_the_frame_that_is_due_and_drops_the_others(cine: CineB
     cine.pause()
 
 
+def test_pointing_at_the_picture_pauses(cine: CineBar, document) -> None:
+    cine.play()
+    document.pointing_begun.emit()
+    assert not cine.is_playing
+
+
 class Clock:
     """A clock that stands still."""
 

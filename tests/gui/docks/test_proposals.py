@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
 
 from usassist.core.errors import ModelError
 from usassist.core.models.weights import ModelInfo
 from usassist.core.proposers import ProposerSpec
+from usassist.gui.commands import click as click_commands
 from usassist.gui.commands import label as label_commands
 from usassist.gui.commands import proposal as proposal_commands
-from usassist.gui.docks.proposals import ProposalsDock
+from usassist.gui.docks.proposals import UNLIKE, ProposalsDock
 from usassist.gui.docks.rows import ROW_ROLE
 
 
@@ -51,6 +53,19 @@ def test_a_proposal_shows_its_numbers(make_dock, document) -> None:
     assert [(bar.name, bar.value) for bar in row.bars] == [("Presence", 0.9), ("Quality", 0.8)]
     assert "0.00 s" in row.subtitle
     assert "presence 90%" in dock.rows.index(0).data(Qt.ItemDataRole.AccessibleTextRole)
+
+
+def test_accept_waits_for_the_answer_to_clicks(make_dock, document, engine, qtbot) -> None:
+    dock, (old,) = make_dock(document), document.proposals
+    engine.gate.clear()
+    click_commands.add_point(document, 50, 10, positive=True)
+    dock.accept_button.click()
+    assert document.annotation.regions == () and document.proposals == (old,) and document.clicks is not None
+    engine.gate.set()
+    qtbot.waitUntil(lambda: document.click_answer is not None)
+    answer = document.click_answer
+    dock.accept_button.click()
+    assert [region.mask for region in document.annotation.regions] == [answer.mask]
 
 
 def test_accept_and_reject_are_commands(make_dock, document) -> None:
@@ -210,11 +225,23 @@ def test_a_strange_frame_warns_above_its_proposals(make_dock, document, engine, 
     engine.warning = STRANGE
     show(document, 1)
     qtbot.waitUntil(lambda: dock.rows.rowCount() == 1)
-    assert dock.notice.text == STRANGE
+    assert (dock.notice.text, dock.notice.accessibleDescription()) == (UNLIKE, STRANGE)
     assert STRANGE in dock.rows.index(0).data(ROW_ROLE).tip
     assert STRANGE in dock.rows.index(0).data(Qt.ItemDataRole.AccessibleTextRole)
     show(document, 0)
     assert dock.notice.text == ""
+
+
+def test_the_warning_moves_nothing(make_dock, document, qtbot) -> None:
+    dock = make_dock(document)
+    dock.show()
+    QApplication.processEvents()
+    document.lane_io.drain()  # the list of models, which is looked for once the panel is seen
+    without = dock.minimumSizeHint(), dock.view.geometry(), dock.accept_button.geometry()
+    dock.notice.say(UNLIKE, tip=STRANGE)
+    QApplication.processEvents()
+    assert (dock.minimumSizeHint(), dock.view.geometry(), dock.accept_button.geometry()) == without
+    assert dock.notice.isVisible()
 
 
 def test_a_strange_frame_warns_where_nothing_was_found_in_it_too(make_dock, document, engine, show, qtbot) -> None:
@@ -223,14 +250,14 @@ def test_a_strange_frame_warns_where_nothing_was_found_in_it_too(make_dock, docu
     engine.finds_nothing = True
     show(document, 1)
     qtbot.waitUntil(lambda: document.found_nothing)
-    assert dock.notice.text == STRANGE
+    assert (dock.notice.text, dock.notice.accessibleDescription()) == (UNLIKE, STRANGE)
 
 
 def test_another_model_may_have_seen_such_images(make_dock, document, engine, show, qtbot) -> None:
     dock = make_dock(document)
     engine.warning = STRANGE
     show(document, 1)
-    qtbot.waitUntil(lambda: dock.notice.text == STRANGE)
+    qtbot.waitUntil(lambda: dock.notice.text == UNLIKE)
     engine.warning = ""
     document.set_engine("clip_mona", "mine")
     qtbot.waitUntil(lambda: dock.rows.rowCount() == 1)

@@ -91,3 +91,16 @@ def test_a_model_that_follows_no_text_takes_none(
     assert (form.prompt_field.placeholderText() == said) == bool(said)
     form.prompt_field.setText("cyst")
     assert (form.prompt() is None) == bool(said)
+
+
+def test_C5_a_model_in_a_folder_is_named_and_not_missed(
+    make_document: Any, engine: Any, tmp_path: Path, qtbot: QtBot
+) -> None:
+    (tmp_path / "my model").mkdir()
+    form = Question(make_document(model=str(tmp_path / "my model")), engines=specs, models=tuple)
+    qtbot.addWidget(form)
+    form.fill()
+    qtbot.waitUntil(lambda: form.is_listed)
+    assert form.state_text.text() == "Model in the folder my model · not loaded"
+    assert form.state_text.property("role") == "faint" and not form.lacks_model
+    assert form.model_box.placeholderText() == "my model"

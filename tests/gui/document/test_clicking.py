@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,7 +100,7 @@ def test_a_selected_region_is_refined_in_one_step_that_can_be_undone(
 ) -> None:
     proposal.accept(document)
     (old,) = document.annotation.regions
-    point(document, qtbot, 50, 10)
+    point(document, qtbot, 31, 24)
     assert engine.prompts[-1].mask == old.mask
     assert document.annotation.regions == (old,), "nothing changes before it is accepted"
     steps = document.undo_stack.count()
@@ -113,8 +112,8 @@ def test_a_selected_region_is_refined_in_one_step_that_can_be_undone(
     assert document.undo_stack.count() == steps + 1
     document.undo_stack.undo()
     assert document.annotation.regions == (old,)
-    assert document.proposals == (answer,)
-    point(document, qtbot, 55, 40)
+    assert document.proposals == (answer,) and document.selected_region == old
+    point(document, qtbot, 35, 24)
     assert engine.prompts[-1].mask == answer.mask, "the outline that waits again goes on being refined"
     assert document.click_answer.refines == old.id
     click.take_back(document)
@@ -125,28 +124,31 @@ def test_a_selected_region_is_refined_in_one_step_that_can_be_undone(
 def test_a_region_of_a_person_that_is_refined_stays_the_persons(document: Document, qtbot: QtBot) -> None:
     document.drop_proposal(document.proposals[0])
     dab(document, 50, 10)
-    point(document, qtbot, 55, 10)
+    point(document, qtbot, 53, 10)
     click.accept(document)
     (refined,) = document.annotation.regions
     assert refined.origin == "human"
 
 
-def test_the_region_that_a_refined_outline_belongs_to_may_be_gone(document: Document, qtbot: QtBot) -> None:
+def test_a_refinement_does_not_outlive_its_region_and_comes_back_with_it(document: Document, qtbot: QtBot) -> None:
     proposal.accept(document)
     (old,) = document.annotation.regions
-    point(document, qtbot, 50, 10)
+    point(document, qtbot, 31, 24)
+    answer = document.click_answer
     region.delete_selected(document)
-    assert proposal.accept(document)
-    (new,) = document.annotation.regions
-    assert new.id != old.id
+    assert document.proposals == () and not proposal.accept(document)
+    document.undo_stack.undo()
+    assert document.annotation.regions == (old,)
+    document.select_region(old.id)
+    assert document.proposals == (answer,)
 
 
 def test_painting_on_a_refined_outline_accepts_that_first(document: Document, qtbot: QtBot) -> None:
     proposal.accept(document)
     (old,) = document.annotation.regions
-    point(document, qtbot, 50, 10)
+    point(document, qtbot, 31, 24)
     answer = document.click_answer
-    dab(document, 56, 10)
+    dab(document, 37, 24)
     (new,) = document.annotation.regions
     assert new.id == old.id and new.edited and new.mask.area >= answer.mask.area
     assert paint.overlaps(new.mask, answer.mask)
@@ -162,7 +164,7 @@ def test_the_journal_hears_how_many_clicks_it_took(document: Document, qtbot: Qt
     assert [event.unchanged for event in events] == [True]
     assert "points=3" in events[0].prompt and "mask" in events[0].prompt
     document.select_region(document.annotation.regions[0].id)
-    point(document, qtbot, 20, 20)
+    point(document, qtbot, 43, 10)
     click.accept(document)
     document.flush()
     (edited,) = [event for event in journal.read(document.project, "ann") if event.action == "edited"]
@@ -171,7 +173,7 @@ def test_the_journal_hears_how_many_clicks_it_took(document: Document, qtbot: Qt
 
 def test_a_refinement_that_is_undone_leaves_the_first_answer_in_the_journal(document: Document, qtbot: QtBot) -> None:
     proposal.accept(document)
-    point(document, qtbot, 50, 10)
+    point(document, qtbot, 31, 24)
     click.accept(document)
     document.undo_stack.undo()
     document.flush()
@@ -219,9 +221,10 @@ def test_an_engine_that_follows_no_clicks_is_not_asked(
     assert told == ["It cannot. Choose."] and document.clicks is None and len(engine.prompts) == asked
 
 
-def test_nothing_found_by_clicks_is_said(document: Document, images: Path, qtbot: QtBot) -> None:
+def test_nothing_found_by_clicks_is_said(document: Document, engine: Any) -> None:
     document.drop_proposal(document.proposals[0])
-    click.add_point(document, 50, 10, positive=False)
+    engine.finds_nothing = True
+    click.add_point(document, 50, 10, positive=True)
     document.lane_inference.drain()
     assert document.proposals == () and document.found_nothing and document.click_answer is None
 

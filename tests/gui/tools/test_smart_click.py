@@ -158,6 +158,42 @@ def test_what_is_beside_the_picture_or_said_twice_is_no_click(
     assert len(canvas.document.clicks.points) == 2 and canvas.document.clicks.box is None
 
 
+def test_a_press_says_that_the_picture_has_to_stand_still(canvas: CanvasView, hand: Any, smart: SmartClickTool) -> None:
+    pressed: list[int] = []
+    canvas.document.pointing_begun.connect(lambda: pressed.append(1))
+    hand.press(50.0, 50.0)
+    assert pressed == [1]
+
+
+def test_only_while_it_is_in_hand_the_accepted_is_not_selected(
+    canvas: CanvasView, hand: Any, smart: SmartClickTool, tools: dict[str, Any]
+) -> None:
+    assert canvas.document.is_pointing
+    canvas.set_tool(tools["brush"])
+    assert not canvas.document.is_pointing
+
+
+def test_escape_twice_begins_another_object_after_a_refinement_that_waits(
+    canvas: CanvasView, hand: Any, smart: SmartClickTool, tools: dict[str, Any], answered: Callable
+) -> None:
+    document = canvas.document
+    hand.click(50.0, 50.0)
+    answered()
+    hand.key("Return")
+    (first,) = document.annotation.regions
+    hand.click(52.0, 50.0)
+    answered()
+    assert document.selected_region == first
+    canvas.set_tool(tools["pan"])
+    canvas.set_tool(smart)
+    assert document.proposals and document.selected_region == first
+    document.select_region(None)  # what Esc does in the window once no clicks are left
+    hand.click(58.0, 50.0)
+    answered()
+    hand.key("Return")
+    assert document.annotation.regions[0] == first and len(document.annotation.regions) == 2
+
+
 def test_another_tool_keeps_the_outline_and_forgets_the_clicks(
     canvas: CanvasView, hand: Any, smart: SmartClickTool, tools: dict[str, Any], answered: Callable
 ) -> None:

@@ -11,6 +11,7 @@ from usassist.gui.canvas.pixels import SMOOTH_BELOW
 
 PLAIN, SELECTED = 1.5, 3.0
 """Widths of an outline in screen pixels."""
+_WAITING = 2.5
 _RIM = QColor(0, 0, 0, 150)
 _SOFT_RIM = QColor(0, 0, 0, 55)
 _AROUND = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
@@ -117,9 +118,9 @@ class ContourItem(QGraphicsItem):
         fill.setAlphaF(0.12)
         painter.fillPath(self._path, fill)
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(_pen(_RIM, 1.0))
+        painter.setPen(_pen(_RIM, _WAITING + 1.5))
         painter.drawPath(self._path)
-        dashes = _pen(self._colour, 2.5)
+        dashes = _pen(self._colour, _WAITING)
         dashes.setCapStyle(Qt.PenCapStyle.FlatCap)
         dashes.setDashPattern([4.0, 4.0])
         painter.setPen(dashes)

@@ -16,6 +16,8 @@ from usassist.gui.commands.paint import target_of
 from usassist.gui.document import Document
 
 _UNKNOWN = "#999999"
+_FADED = 0.4
+"""How much is seen of a region while an outline waits that would replace it."""
 _FRAME, _SCAN, _MASK, _CONTOUR, _PROPOSAL, _PREVIEW, _TOOL = (float(z) for z in range(0, 7000, 1000))
 
 
@@ -58,7 +60,7 @@ class Layers:
         """Set how much of the picture every mask covers, 0 to 1."""
         self._opacity = min(max(opacity, 0.0), 1.0)
         for items in self._regions.values():
-            items.mask.set_opacity(self._opacity)
+            items.mask.set_opacity(self._opacity * items.contour.opacity())
 
     def set_visible(self, document: Document | None, *, visible: bool) -> None:
         """Show or hide regions and proposals."""
@@ -86,6 +88,7 @@ class Layers:
             chosen = selected is not None and region.id == selected.id
             self._set_region(region, QColor(colours.get(region.label_id, _UNKNOWN)), rank=rank, selected=chosen)
         self._set_proposals(document)
+        self._fade({proposal.refines for proposal in document.proposals})
         self._show(document)
 
     def preview_stroke(self, document: Document, added: Mask, *, whole: Mask, erase: bool) -> None:
@@ -143,6 +146,12 @@ class Layers:
             self._proposals.append(item)
         for item, proposal in zip(self._proposals, proposals, strict=True):
             item.set_mask(proposal.mask, self._colour_of(document, proposal))
+
+    def _fade(self, refined: set[str | None]) -> None:
+        for region_id, items in self._regions.items():
+            seen = _FADED if region_id in refined else 1.0
+            items.contour.setOpacity(seen)
+            items.mask.set_opacity(self._opacity * seen)
 
     def _drop(self, region_id: str) -> None:
         items = self._regions.pop(region_id)

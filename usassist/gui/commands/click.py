@@ -3,18 +3,27 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 from PySide6.QtGui import QUndoCommand
 
-from usassist.core.domain import Box, Prompt, PromptPoint
+from usassist.core.domain import Box, Mask, Prompt, PromptPoint, Region
+from usassist.core.io.scan import scan_box
 from usassist.gui.commands import proposal as proposal_commands
 from usassist.gui.commands.command import current
 from usassist.gui.document import Document
 
 MOST_CLICKS = 200
 """A question of more clicks than a person needs is a stuck button."""
-_REFINES = "The clicks refine the selected region; press Esc twice to begin another one."
-_BESIDE_THE_SCAN = "The scan does not reach there, and a proposal never leaves it: click inside the scan."
+BESIDE = 0.15
+"""A first click further from the selected region than this part of its longer side is about another object."""
+_LEAST_BOX = 2
+_REFINES = "Refining the selected region; Esc twice begins another."
+_ANOTHER = "A new object; to refine the region, click on it or close to it."
+_BESIDE_THE_SCAN = "The scan does not reach there: click inside the scan."
+_BOX_BESIDE_THE_SCAN = "The scan does not reach there: draw the box around something in it."
+_NOTHING_TO_CORRECT = "There is no outline here to take away from; click what belongs to the object first."
 _NO_ANSWER = "There is no outline for these clicks to accept: wait for the engine, or click again."
+_NOT_KNOWN_YET = "It is not known yet whether the model follows clicks; click again in a moment."
 
 
 class PointStep(QUndoCommand):
@@ -32,14 +41,24 @@ class PointStep(QUndoCommand):
         self._document.ask_by_clicks(self._before)
 
 
-def add_point(document: Document, x: float, y: float, *, positive: bool) -> None:
-    """Ask again with a click at pixel (x, y) that belongs to the object, or does not."""
-    if not _can_ask(document):
-        return
+def add_point(document: Document, x: float, y: float, *, positive: bool, near: float = 0.0) -> None:
+    """Ask again with a click at pixel (x, y) that belongs to the object, or does not.
+
+    The first click chooses what is refined: the selected region, unless the click belongs to an object elsewhere (more
+    than `near` pixels and `BESIDE` away); else the region of the active label under it; else a new object begins.
+    """
     frame = document.frame
-    if frame is not None and frame.regions and frame.region_at(math.floor(y + 0.5), math.floor(x + 0.5)) is None:
+    if not _can_ask(document) or frame is None:
+        return
+    row, col = math.floor(y + 0.5), math.floor(x + 0.5)
+    if not scan_box(frame).contains(row, col):
         document.message.emit(_BESIDE_THE_SCAN, "")
         return
+    if document.clicks is None:
+        _keep_to_selection(document, not positive or _is_close(_corrected(document), x, y, near))
+        if not _choose_under(document, row, col) and not positive and document.waiting_outline is None:
+            document.message.emit(_NOTHING_TO_CORRECT, "")
+            return
     question = document.next_question()
     if len(question.points) >= MOST_CLICKS:
         document.message.emit(f"More than {MOST_CLICKS} clicks are not asked; accept the outline, or press Esc.", "")
@@ -49,12 +68,22 @@ def add_point(document: Document, x: float, y: float, *, positive: bool) -> None
 
 
 def set_box(document: Document, box: Box) -> None:
-    """Ask again with a box around the object; it takes the place of a box before it.
+    """Ask again with a box around the object, cut to the scan; it takes the place of a box before it.
 
-    A box says where the object is anew, so the mask before it is not asked along.
+    A box says where the object is anew, so the mask before it is not asked along. The first one refines the selected
+    region where it holds most of that, else the region of the active label that it is drawn around.
     """
-    if _can_ask(document):
-        _step(document, replace(document.next_question(), box=box, mask=None), text="Draw a box")
+    frame = document.frame
+    if not _can_ask(document) or frame is None:
+        return
+    inside = box.intersection(scan_box(frame))
+    if min(inside.height, inside.width) < _LEAST_BOX:
+        document.message.emit(_BOX_BESIDE_THE_SCAN, "")
+        return
+    if document.clicks is None:
+        _keep_to_selection(document, _surrounds(inside, _corrected(document)))
+        _choose(document, [region for region in _drawn(document) if _is_around(inside, region.mask.box)])
+    _step(document, replace(document.next_question(), box=inside, mask=None), text="Draw a box")
 
 
 def take_back(document: Document) -> None:
@@ -80,12 +109,65 @@ def accept(document: Document) -> bool:
 def _can_ask(document: Document) -> bool:
     if current(document) is None:
         return False
-    if document.why_no_clicks:
-        document.message.emit(document.why_no_clicks, "")
-    return not document.why_no_clicks
+    why = _NOT_KNOWN_YET if document.finds_out_clicks else document.why_no_clicks
+    if why:
+        document.message.emit(why, "")
+    return not why
+
+
+def _corrected(document: Document) -> Mask | None:
+    """Return what clicks on the selected region correct: its mask, or the outline that waits for it."""
+    return document.next_question().mask if document.selected_region is not None else None
+
+
+def _keep_to_selection(document: Document, keep: bool) -> None:
+    """Say that the selected region is refined, or deselect it where something else is pointed at."""
+    if document.selected_region is None:
+        return
+    if not keep:
+        document.select_region(None)
+    document.message.emit(_REFINES if keep else _ANOTHER, "")
+
+
+def _choose_under(document: Document, row: int, col: int) -> bool:
+    """Select the region of the active label under a first click; return whether one is selected."""
+    waiting = document.waiting_outline
+    if document.selected_region is None and not (waiting is not None and waiting.mask.contains(row, col)):
+        _choose(document, [region for region in _drawn(document) if region.mask.contains(row, col)])
+    return document.selected_region is not None
+
+
+def _choose(document: Document, under: list[Region]) -> None:
+    """Select the uppermost of these regions, unless one is selected."""
+    if under and document.selected_region is None:
+        document.select_region(under[-1].id)
+        document.message.emit(_REFINES, "")
+
+
+def _drawn(document: Document) -> list[Region]:
+    regions = document.annotation.regions if document.annotation is not None else ()
+    return [region for region in regions if region.label_id == document.active_label.id]
+
+
+def _is_close(mask: Mask | None, x: float, y: float, near: float) -> bool:
+    if mask is None or mask.is_empty:
+        return True
+    box = mask.box
+    rows, cols = np.nonzero(mask.crop)
+    away = float(np.hypot(rows + (box.top - y), cols + (box.left - x)).min())
+    return away <= max(near, BESIDE * max(box.height, box.width), 1.0)
+
+
+def _surrounds(box: Box, mask: Mask | None) -> bool:
+    return mask is None or 2 * int(mask.to_array()[box.slices].sum()) > mask.area
+
+
+def _is_around(one: Box, other: Box) -> bool:
+    """Return whether two boxes have more than half of what they cover together in common."""
+    common = one.intersection(other)
+    shared = common.height * common.width
+    return 3 * shared > one.height * one.width + other.height * other.width
 
 
 def _step(document: Document, after: Prompt, *, text: str) -> None:
-    if document.clicks is None and document.region_to_refine is not None:
-        document.message.emit(_REFINES, "")
     document.push_click(PointStep(document, after, text=text))

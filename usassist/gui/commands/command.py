@@ -16,6 +16,9 @@ class FrameCommand(QUndoCommand):
     and share their masks, so keeping the old one costs little.
     """
 
+    keeps_clicks = False
+    """Whether it changes nothing that clicks are about, so that they stay."""
+
     def __init__(self, document: Document, *, frame_key: str, text: str) -> None:
         super().__init__(text)
         self.document = document

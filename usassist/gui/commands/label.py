@@ -61,6 +61,8 @@ class MarkUnusable(_Answer):
 class SetFlag(FrameCommand):
     """Flags the frame for another look, or takes the flag away."""
 
+    keeps_clicks = True
+
     def __init__(self, document: Document, flagged: bool, *, frame_key: str) -> None:
         super().__init__(document, frame_key=frame_key, text="Flag the frame" if flagged else "Remove the flag")
         self._flagged = flagged
@@ -71,6 +73,8 @@ class SetFlag(FrameCommand):
 
 class SetNote(FrameCommand):
     """Writes a note on the frame."""
+
+    keeps_clicks = True
 
     def __init__(self, document: Document, note: str, *, frame_key: str) -> None:
         super().__init__(document, frame_key=frame_key, text="Write a note")

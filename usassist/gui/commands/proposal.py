@@ -58,13 +58,21 @@ class _Accepting(FrameCommand):
 
 
 class AcceptProposal(_Accepting):
-    """Accepts one waiting proposal and selects its region."""
+    """Accepts one waiting proposal and selects its region, unless objects are pointed at: the next one is another.
+
+    Undone, a region that was refined is selected, so that its outline waits to be refined further.
+    """
 
     def __init__(self, document: Document, index: int) -> None:
         super().__init__(document, (index,), text="Accept the proposal")
 
     def selected_after(self) -> str | None:
-        return self._ids[0]
+        return None if self.document.is_pointing else self._ids[0]
+
+    def undo(self) -> None:
+        super().undo()
+        if self._proposals[0].refines == self._ids[0]:
+            self.document.select_region(self._ids[0])
 
 
 class AcceptAll(_Accepting):

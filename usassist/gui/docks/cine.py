@@ -95,6 +95,7 @@ class CineBar(QWidget):
         document.frame_shown.connect(lambda _frame: self._on_document_moved())
         document.frame_failed.connect(lambda _key, _reason: self._on_document_failed())
         document.annotation_changed.connect(self._on_document_annotation)
+        document.pointing_begun.connect(self._on_document_pointing)
         self._on_document_moved()
 
     def _build(self) -> None:
@@ -189,6 +190,10 @@ class CineBar(QWidget):
             self.pause()
             self._take(clip)
         self._show_position()
+
+    def _on_document_pointing(self) -> None:
+        if self.is_playing:
+            self.pause()
 
     def _on_document_failed(self) -> None:
         self.pause()

@@ -127,7 +127,7 @@ class LabelsDock(Dock):
         else:
             self.empty.say(
                 "No regions yet",
-                "Accept a proposal with Enter, paint with B, or press N for nothing to segment.",
+                "Accept a proposal with Enter, point at it with Q, paint with B, or press N where there is nothing.",
                 icon="ph.polygon",
             )
 

@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QRectF, QSize
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from usassist.gui import theme
 from usassist.gui.docks.dock import label, wrapped
@@ -11,20 +11,17 @@ _ICON = 14
 
 
 class Notice(QWidget):
-    """A warning of a few words; hidden while there is nothing to say. With `wraps` it takes the lines that it needs."""
+    """A warning of a few words in one line; hidden while there is nothing to say."""
 
-    def __init__(self, name: str, *, wraps: bool) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
         self.setAccessibleName(name)
         self._words = label("", "warning")
-        self._words.setWordWrap(wraps)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(6)
         row.addWidget(_Icon("ph.warning-circle-fill"))
         row.addWidget(self._words, 1)
-        if wraps:
-            self._words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         self.hide()
 
     @property

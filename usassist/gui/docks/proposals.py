@@ -17,6 +17,7 @@ from usassist.core.domain import Proposal
 from usassist.core.models.weights import list_models
 from usassist.core.proposers import specs as engine_specs
 from usassist.gui import theme
+from usassist.gui.commands import click as click_commands
 from usassist.gui.commands import label as label_commands
 from usassist.gui.commands import proposal as proposal_commands
 from usassist.gui.docks.dock import Dock, EmptyState, keep_keys
@@ -24,6 +25,9 @@ from usassist.gui.docks.notice import Notice
 from usassist.gui.docks.question import Engines, Models, Question
 from usassist.gui.docks.rows import Bar, Row, RowDelegate, RowsModel, list_view, percent
 from usassist.gui.document import Document
+
+UNLIKE = "Unlike the training images"
+"""What the panel says of such a frame; the whole sentence is its tip."""
 
 
 class ProposalsDock(Dock):
@@ -55,6 +59,9 @@ class ProposalsDock(Dock):
         self.question = Question(self._document, engines=self._engines, models=self._models)
         self.prompt_field = self.question.prompt_field
         self.body.addWidget(self.question)
+        self.notice = Notice("Warning about this frame")
+        self.notice.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
+        self.question.state_line.addWidget(self.notice)  # a line of its own would move the buttons
         self.busy_bar = QProgressBar()
         self.busy_bar.setAccessibleName("The engine is working")
         self.busy_bar.setTextVisible(False)
@@ -75,9 +82,6 @@ class ProposalsDock(Dock):
         self.view.setMinimumHeight(delegate.sizeHint(QStyleOptionViewItem(), QModelIndex()).height() + 4)
         self.view.setModel(self.rows)
         self.empty = EmptyState("ph.sparkle", "No proposal", "")
-        self.notice = Notice("Warning about this frame", wraps=True)
-        self.notice.setContentsMargins(14, 2, 12, 4)
-        self.body.addWidget(self.notice)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self.view)
@@ -133,8 +137,10 @@ class ProposalsDock(Dock):
         self._document.request_proposals(self.question.prompt())
 
     def _accept(self) -> None:
-        """Do what Enter does: accept the proposal, else the frame as it is drawn."""
-        if not proposal_commands.accept(self._document, self.chosen()):
+        """Do what Enter does: accept the answer to clicks, else the proposal, else the frame as it is drawn."""
+        if self._document.clicks is not None:
+            click_commands.accept(self._document)
+        elif not proposal_commands.accept(self._document, self.chosen()):
             label_commands.accept_frame(self._document)
 
     def _on_document_busy(self, what: str) -> None:
@@ -157,7 +163,8 @@ class ProposalsDock(Dock):
             self.view.setCurrentIndex(QModelIndex())
             self._say_why_empty()
         self._stack.setCurrentWidget(self.view if rows else self.empty)
-        self.notice.say(self._document.warning)
+        warning = self._document.warning
+        self.notice.say(UNLIKE if warning else "", tip=warning)
         annotation = self._document.annotation
         drawn = annotation is not None and annotation.status == "draft" and bool(annotation.regions)
         self.accept_button.setEnabled(bool(rows) or drawn)

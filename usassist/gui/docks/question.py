@@ -1,6 +1,7 @@
 """What the engine is asked: which engine, which model, which words, and whether its answers mean anything."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QStandardItemModel
@@ -77,11 +78,15 @@ class Question(QWidget):
         column.setSpacing(6)
         column.addLayout(pickers)
         column.addWidget(self.prompt_field)
-        column.addWidget(self.state_text)
+        self.state_line = QHBoxLayout()
+        self.state_line.addWidget(self.state_text, 1)
+        column.addLayout(self.state_line)
 
     @property
     def lacks_model(self) -> bool:
         """Return whether the engine needs a model and no usable one is installed."""
+        if self._folder():
+            return False
         return self.is_listed and self._needs_model() and all(info.problem for info in self._infos)
 
     def prompt(self) -> Prompt | None:
@@ -138,7 +143,7 @@ class Question(QWidget):
         self.model_box.setEnabled(needs_model and bool(self._infos))
         tip = self.model_box.currentData(Qt.ItemDataRole.ToolTipRole)
         self.model_box.setToolTip(f"Model: {tip}" if tip else "Model")
-        missing = "No model" if self.is_listed else "Looking"
+        missing = self._folder() or ("No model" if self.is_listed else "Looking")
         self.model_box.setPlaceholderText(missing if needs_model else "Needs none")
         self._show_state()
         self._show_prompt()
@@ -167,15 +172,17 @@ class Question(QWidget):
             parts = ["Needs no model"]
         elif not self.is_listed:
             parts = ["Looking for models"]
-        elif info is None:
+        elif info is None and self._folder() and count is None:
+            parts = [f"Model in the folder {self._folder()}", _STATES[self._document.engine_state]]
+        elif info is None and not self._folder():
             parts, warning = ["No trained model: nothing can be proposed"], True
-        elif info.problem:
+        elif info is not None and info.problem:
             parts, warning = [f"Damaged: {info.problem}"], True
         elif count is not None and count.cut_text:
             parts, warning = [f"{count.used} of {count.room} tokens", f"not read: {count.cut_text}"], True
         elif count is not None and count.used > LONG * count.room:
             parts = [f"{count.used} of {count.room} tokens", "all of it is read"]
-        else:
+        elif info is not None:
             parts = [f"{info.origin} model", f"weights {info.weights_hash[:8]}", _STATES[self._document.engine_state]]
         self.state_text.setText(" · ".join(part for part in parts if part))
         self.state_text.setToolTip(wrapped(self.state_text.text()))
@@ -187,6 +194,12 @@ class Question(QWidget):
     def _chosen_model(self) -> ModelInfo | None:
         name = self.model_box.currentData()
         return next((info for info in self._infos if info.name == name), None)
+
+    def _folder(self) -> str:
+        """Return the name of the folder that the model in use lies in where it is not among the listed; else ""."""
+        name = self._document.model_name
+        listed = any(info.name == (name or DEFAULT_MODEL) for info in self._infos)
+        return Path(name).name if name and not listed and Path(name).is_dir() else ""
 
     def _show_prompt(self) -> None:
         deaf = self._deaf()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import PurePath
 
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QUndoCommand, QUndoStack
@@ -29,18 +30,26 @@ class DocumentClicking(DocumentAsking):
     """Keeps the clicks on the frame on screen; they end with the frame, the label, the selection and the engine.
 
     Each click is a step of `click_stack`, which is what Ctrl+Z undoes while there are clicks. An answer waits like
-    every other proposal; one that is about a selected region says in `refines` which.
+    every other proposal; one that is about a selected region says in `refines` which. It waits as long as that region
+    is selected: deselected, it is put aside, and is there again with the selection.
     """
+
+    is_pointing = False
+    """Whether a tool that points at objects is in hand: what is accepted then is not selected, nor refined next."""
 
     def __init__(self, parent: QObject | None, *, reader: Reader | None) -> None:
         super().__init__(parent, reader=reader)
         self._pointed: _Pointed | None = None
+        self._aside: dict[str, tuple[Mask | None, Proposal]] = {}
         self._no_clicks = ""
+        self._finding_out = False
         self.click_stack = QUndoStack(self)
         self.undo_group.addStack(self.click_stack)
         self.click_stack.indexChanged.connect(self._on_click_step)
-        self.active_label_changed.connect(self._on_subject_changed)
-        self.selection_changed.connect(self._on_subject_changed)
+        self.active_label_changed.connect(lambda _label_id: self.settle_clicks())
+        self.selection_changed.connect(lambda _region_id: self._on_selection())
+        self.annotation_changed.connect(lambda _key: self._on_annotation())
+        self.frame_shown.connect(lambda _frame: self._select_what_is_refined())
 
     @property
     def clicks(self) -> Prompt | None:
@@ -58,20 +67,23 @@ class DocumentClicking(DocumentAsking):
         return self._no_clicks
 
     @property
-    def region_to_refine(self) -> Region | None:
-        """Return the region whose mask clicks change: the selected one, or the one that a waiting answer is about."""
-        waiting = self._waiting_for(self.active_label.id)
-        annotation = self.annotation
-        if self.selected_region is not None or waiting is None or waiting.refines is None or annotation is None:
-            return self.selected_region
-        return annotation.region(waiting.refines)
+    def finds_out_clicks(self) -> bool:
+        """Return whether it is being looked up if the engine follows clicks."""
+        return self._finding_out
+
+    @property
+    def waiting_outline(self) -> Proposal | None:
+        """Return the waiting proposal that the next click corrects: it is about what is selected, or about nothing."""
+        region = self.selected_region
+        label_id = region.label_id if region is not None else self.active_label.id
+        return self._waiting_for(label_id, region.id if region is not None else None)
 
     def next_question(self) -> Prompt:
         """Return what one more click or a box is added to: the words, what was clicked, and the mask to correct."""
         if self._pointed is not None:
             answer = self._pointed.answer
             return replace(self._pointed.prompt, mask=self._pointed.prompt.mask if answer is None else answer.mask)
-        region = self.region_to_refine
+        region = self.selected_region
         label = next((item for item in self.labels if region is not None and item.id == region.label_id), None)
         prompt = self._default_prompt(label)
         return replace(prompt, mask=self._mask_to_correct(region, prompt.label_id))
@@ -79,7 +91,6 @@ class DocumentClicking(DocumentAsking):
     def push_click(self, command: QUndoCommand) -> None:
         """Do a step of the clicks; from now on it is their steps that are undone first."""
         self.click_stack.push(command)
-        self.undo_group.setActiveStack(self.click_stack)
 
     def ask_by_clicks(self, prompt: Prompt | None) -> None:
         """Ask with these clicks; None takes all of them back. Only the steps of `click_stack` call this."""
@@ -89,7 +100,7 @@ class DocumentClicking(DocumentAsking):
         if self._frame is None:
             return
         if self._pointed is None:
-            region = self.region_to_refine
+            region = self.selected_region
             self._pointed = _Pointed(prompt, region.id if region is not None else None, self.proposals)
         self._pointed.prompt, self._pointed.answer = prompt, None
         answered = partial(self._on_click_answer, prompt)
@@ -104,16 +115,31 @@ class DocumentClicking(DocumentAsking):
     def settle_clicks(self) -> None:
         """Forget the clicks but keep their answer as it waits; one that has not arrived is dropped."""
         if self._pointed is None:
+            self.click_stack.clear()  # what was taken back was about something else than what comes now
             return
         self._pointed = None
         self._proposing.cancel()
         self.click_stack.clear()
         self.clicks_changed.emit()
 
+    def leave_clicks(self) -> None:
+        """Settle the clicks because the frame is left, and say what becomes of an outline that nobody accepted."""
+        if self._pointed is not None and self.source is not None:
+            name = PurePath(self.source.relative).name
+            kept = f"The outline of {name} waits and was not accepted."
+            self.message.emit(kept if self._pointed.answer is not None else f"The clicks on {name} are dropped.", "")
+        self.settle_clicks()
+
     def find_out_clicks(self) -> None:
         """Look on the io lane whether the engine and its model follow clicks; `engine_changed` follows."""
         engine, model = self.engine_name, self.model_name
-        self.lane_io.submit(lambda: clicks_refused(engine, model), done=self._on_clicks_found_out, key="clicks")
+        self._finding_out = True
+        self.lane_io.submit(
+            lambda: clicks_refused(engine, model),
+            done=self._on_clicks_found_out,
+            failed=lambda error: self._on_clicks_found_out(str(error)),
+            key="clicks",
+        )
 
     def request_proposals(self, prompt: Prompt | None = None) -> None:
         """Ask the engine about the frame on screen; clicks are forgotten, for this is another question."""
@@ -125,15 +151,16 @@ class DocumentClicking(DocumentAsking):
     ) -> None:
         """Ask another engine, or another model, from now on; clicks were for the one before."""
         self.settle_clicks()
+        self._aside.clear()
         super().set_engine(name, model, device=device, precision=precision)
         self.find_out_clicks()
 
-    def _waiting_for(self, label_id: str) -> Proposal | None:
-        return next((proposal for proposal in self.proposals if proposal.label_id == label_id), None)
+    def _waiting_for(self, label_id: str, refines: str | None) -> Proposal | None:
+        return next((item for item in self.proposals if (item.label_id, item.refines) == (label_id, refines)), None)
 
     def _mask_to_correct(self, region: Region | None, label_id: str) -> Mask | None:
-        waiting = self._waiting_for(label_id)
-        if waiting is not None and waiting.refines == (region.id if region is not None else None):
+        waiting = self._waiting_for(label_id, region.id if region is not None else None)
+        if waiting is not None:
             return waiting.mask
         return region.mask if region is not None else None
 
@@ -150,7 +177,9 @@ class DocumentClicking(DocumentAsking):
         answers = (item for item in labelled(usable(found, frame), self.labels) if item.label_id == prompt.label_id)
         good = tuple(replace(answer, refines=pointed.region_id) for answer in answers)[:1]
         pointed.answer = good[0] if good else None
-        others = tuple(item for item in self._proposing.waiting(frame.ref.key) if item.label_id != prompt.label_id)
+        about = (prompt.label_id, pointed.region_id)
+        waiting = self._proposing.waiting(frame.ref.key)
+        others = tuple(item for item in waiting if (item.label_id, item.refines) != about)
         self._offer(annotation, good, beside=others)
         self.clicks_changed.emit()
 
@@ -168,13 +197,57 @@ class DocumentClicking(DocumentAsking):
         self._propose_if_untouched()
 
     def _on_click_step(self, index: int) -> None:
-        if index == 0 and self._frame is not None:
-            self.undo_group.setActiveStack(self._book.stack(self._frame.ref.key))
+        if self._frame is not None:
+            steps = self._book.stack(self._frame.ref.key)
+            self.undo_group.setActiveStack(self.click_stack if index > 0 else steps)
 
-    def _on_subject_changed(self, _id: str) -> None:
+    def _on_annotation(self) -> None:
+        if self._pointed is None:
+            self.click_stack.clear()  # a click that was taken back before another step is not the next to be redone
+        self._put_aside()
+
+    def _on_selection(self) -> None:
         self.settle_clicks()
+        self._put_aside(deselected=True)
+        self._bring_refinement_back()
+
+    def _put_aside(self, *, deselected: bool = False) -> None:
+        """Put aside what refines a region that is gone, or one that is not selected."""
+        annotation, chosen = self.annotation, self.selected_region
+        if annotation is None:
+            return
+        known = {region.id: region.mask for region in annotation.regions}
+        stays = {chosen.id} if chosen is not None else set()
+        stays |= set() if deselected else set(known)
+        gone = [item for item in self.proposals if item.refines is not None and item.refines not in stays]
+        for item in gone:
+            if item.refines is not None:
+                self._aside[item.refines] = known.get(item.refines), item
+        if gone:
+            self._let_wait(tuple(item for item in self.proposals if item not in gone))
+
+    def _bring_refinement_back(self) -> None:
+        """Let what refines the selected region wait again, unless that was changed meanwhile."""
+        region = self.selected_region
+        mask, outline = self._aside.pop(region.id, (None, None)) if region is not None else (None, None)
+        unchanged = region is not None and outline is not None and mask in (None, region.mask)
+        if outline is not None and unchanged and all(item.refines != outline.refines for item in self.proposals):
+            self._let_wait((outline, *self.proposals))
+
+    def _let_wait(self, proposals: tuple[Proposal, ...]) -> None:
+        if self._frame is not None:
+            self._proposing.put(self._frame.ref.key, proposals)
+            self.proposals_changed.emit(self._frame.ref.key)
+
+    def _select_what_is_refined(self) -> None:
+        """Select the region that an outline refines which waits on the frame that is shown again."""
+        annotation = self.annotation
+        refined = [item.refines for item in self.proposals if item.refines is not None]
+        if annotation is not None and refined and annotation.region(refined[0]) is not None:
+            self._region_id = refined[0]  # `selection_changed` follows, as after every frame
 
     def _on_clicks_found_out(self, why: str) -> None:
+        self._finding_out = False
         self._no_clicks = why
         self.engine_changed.emit()
 

@@ -204,7 +204,7 @@ class Document(DocumentEditing):
 
     def _leave(self) -> None:
         self._settle.stop()
-        self.settle_clicks()
+        self.leave_clicks()
         self._proposing.cancel()
         if self._frame is not None:
             self.frame_leaving.emit()
@@ -228,7 +228,7 @@ class Document(DocumentEditing):
         quick, self._last_shown, self._shown_at = now - self._last_shown < QUICK_STEP_S, now, now
         self.frame_shown.emit(frame)
         self.proposals_changed.emit(frame.ref.key)
-        self.selection_changed.emit("")
+        self.selection_changed.emit(self._region_id or "")
         self._offer_postponed(frame.ref.key)
         if quick and study.is_cine:
             self._settle.start()

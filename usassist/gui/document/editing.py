@@ -30,7 +30,8 @@ class DocumentEditing(DocumentLabelling):
             # The draft of this edit would take the place of the one that waits for an answer.
             self.message.emit("Nothing was changed: decide first what becomes of the unsaved work of this frame.", "")
             return
-        self.settle_clicks()
+        if not getattr(command, "keeps_clicks", False):
+            self.settle_clicks()
         self._book.stack(frame_key).push(command)
 
     def replace_annotation(self, annotation: Annotation) -> None:

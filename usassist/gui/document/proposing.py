@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Literal, TypeVar
 
 from usassist.core.domain import Frame, Label, Prompt, Proposal
+from usassist.core.errors import ModelError
 from usassist.core.project.labels import label_for
 from usassist.core.proposers import BuildOptions, Proposer
 from usassist.gui.jobs import Lane
@@ -83,7 +84,7 @@ class Proposing:
 
         `automatic` says that nobody pressed a key for it: after failures such requests stop, so that one broken engine
         is one message. `arrived` gets the answer in the place of `on_arrived`; the frame then still counts as one that
-        nobody asked about.
+        nobody asked about, and an engine that refuses the question is no broken one.
         """
         if automatic and (self.state == "failed" or frame.ref.key in self._asked):
             return
@@ -104,9 +105,16 @@ class Proposing:
             else:
                 arrived(frame, found)
 
+        def refused(error: Exception) -> None:
+            if isinstance(error, ModelError) and self._task:
+                self._set_state("ready")
+                self._on_failed(error)
+            else:
+                self._failed(error)
+
         if self.state in ("off", "failed"):
             self._set_state("starting")
-        self._lane.submit(work, done=done, failed=self._failed, key="propose")
+        self._lane.submit(work, done=done, failed=self._failed if arrived is None else refused, key="propose")
 
     def ask(
         self, work: Callable[[Proposer], T], *, done: Callable[[T], None], failed: Callable[[Exception], None], key: str

@@ -55,6 +55,8 @@ class DocumentState(QObject):
     proposals_changed = Signal(str)
     clicks_changed = Signal()
     """What a person points at on the frame on screen is something else than before."""
+    pointing_begun = Signal()
+    """A person presses on the frame on screen to point at something: it has to stand still."""
     labels_changed = Signal()
     active_label_changed = Signal(str)
     selection_changed = Signal(str)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer
-from PySide6.QtGui import QAction, QActionGroup, QKeySequence, QResizeEvent, QUndoGroup
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence, QResizeEvent, QUndoGroup, QUndoStack
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QWidget
 
 from usassist.gui import theme
@@ -40,8 +40,11 @@ class ToolBar(QToolBar):
 class Bindings:
     """The window's actions by id; building them fails where one has nothing to do."""
 
-    def __init__(self, window: QMainWindow, *, deeds: Mapping[str, Deed], undo_group: QUndoGroup) -> None:
+    def __init__(
+        self, window: QMainWindow, *, deeds: Mapping[str, Deed], undo_group: QUndoGroup, click_stack: QUndoStack
+    ) -> None:
         self._window = window
+        self._click_stack = click_stack
         self.actions: dict[str, QAction] = {}
         self.menus: dict[str, QMenu] = {}
         missing = {entry.id for entry in ACTIONS} - deeds.keys() - {"undo", "redo"}
@@ -70,7 +73,7 @@ class Bindings:
         if entry.id == "undo":
             action = undo_group.createUndoAction(self._window, entry.text)
         elif entry.id == "redo":
-            action = undo_group.createRedoAction(self._window, entry.text)
+            action = _redo_action(self._window, entry.text, steps=undo_group, clicks=self._click_stack)
         else:
             action = QAction(entry.text, self._window)
             action.triggered.connect(lambda _checked=False: deeds[entry.id]())
@@ -119,6 +122,24 @@ class Bindings:
                 bar.addSeparator()
         self._window.addToolBar(Qt.ToolBarArea.LeftToolBarArea, bar)
         return bar
+
+
+def _redo_action(parent: QMainWindow, text: str, *, steps: QUndoGroup, clicks: QUndoStack) -> QAction:
+    """Return what does again what was undone last: clicks that were taken back come before steps of the frame."""
+    action = QAction(text, parent)
+
+    def first() -> QUndoStack | QUndoGroup:
+        return clicks if clicks.canRedo() else steps
+
+    def follow() -> None:
+        action.setEnabled(first().canRedo())
+        action.setText(f"{text} {first().redoText()}".rstrip())
+
+    action.triggered.connect(lambda _checked=False: first().redo())
+    for told in (steps.canRedoChanged, steps.redoTextChanged, clicks.canRedoChanged, clicks.redoTextChanged):
+        told.connect(lambda _now: follow())
+    follow()
+    return action
 
 
 def _tip(entry: Action) -> str:

@@ -67,7 +67,7 @@ class StatusBar(QStatusBar):
         self.addWidget(self.message_label, 1)
         self.training = self._add("Training", "")
         self.training.hide()
-        self.notice = Notice("Warning about the frame", wraps=False)
+        self.notice = Notice("Warning about the frame")
         self.addPermanentWidget(self.notice)
         self.state = self._add("What is said about the frame", "")
         self.position = self._add("Position in the image", "x 0000, y 0000")

@@ -71,7 +71,9 @@ class MainWindow(QMainWindow):
         self.training = WindowTraining(self)
         self.preferences = WindowPreferences(self)
         self._deeds = Deeds(self)
-        self.bindings = Bindings(self, deeds=self._deeds.by_id(), undo_group=document.undo_group)
+        self.bindings = Bindings(
+            self, deeds=self._deeds.by_id(), undo_group=document.undo_group, click_stack=document.click_stack
+        )
         self._finish_menus()
         self._connect()
         self.preferences.apply()
@@ -184,6 +186,7 @@ class MainWindow(QMainWindow):
         self.bindings.enable(("tool_click",), self._readable and not why)
         if why and self.canvas.tool is self.tools["smart_click"]:
             self.pick_tool("pan")  # the one that draws nothing: the next click was not meant for another tool
+            self.status.say(why)
 
     # What the window does
 

@@ -9,13 +9,14 @@ from PySide6.QtGui import QBrush, QColor, QKeyEvent, QPainter, QPainterPath, QPe
 from usassist.core.domain import Box, PromptPoint
 from usassist.gui.commands import click as click_command
 from usassist.gui.tools.draw import RIM, cosmetic, line
-from usassist.gui.tools.tool import OPEN_KEYS, BaseTool, ToolEvent
+from usassist.gui.tools.tool import OPEN_KEYS, BaseTool, ToolEvent, ToolSurface
 
 DRAG_AFTER = 4.0
 """Screen pixels a press may move and still be a click."""
 _BELONGS, _DOES_NOT = QColor("#009e73"), QColor("#d55e00")
 _RADIUS = 7.0
-_REACH = _RADIUS + 3
+_NEAR = 8.0
+"""Screen pixels beside a selected region that are still meant for it."""
 
 
 class SmartClickTool(BaseTool):
@@ -24,10 +25,7 @@ class SmartClickTool(BaseTool):
     id = "smart_click"
     title = "Smart click"
     icon = "fa6s.crosshairs"
-    hint = (
-        "Click the object, right-click what is not of it, or drag a box. Enter accepts, Backspace takes one back; "
-        "Esc drops all."
-    )
+    hint = "Click it, right-click what is not of it, or drag a box; Enter accepts, Esc drops."
     cursor = Qt.CursorShape.CrossCursor
 
     def __init__(self) -> None:
@@ -40,8 +38,18 @@ class SmartClickTool(BaseTool):
     def is_open(self) -> bool:
         return self._corner is not None or (self._surface is not None and self.surface.document.clicks is not None)
 
+    def activate(self, surface: ToolSurface) -> None:
+        super().activate(surface)
+        surface.document.is_pointing = True
+
+    def deactivate(self) -> None:
+        if self._surface is not None:
+            self.surface.document.is_pointing = False
+        super().deactivate()
+
     def press(self, e: ToolEvent) -> None:
         if e.button in ("left", "right") and self._pressed is None:
+            self.surface.document.pointing_begun.emit()
             self._pressed, self._again = e, False
 
     def move(self, e: ToolEvent) -> None:
@@ -65,7 +73,10 @@ class SmartClickTool(BaseTool):
         if box is not None:
             click_command.set_box(self.surface.document, box)
         elif _is_inside(start, frame.shape) and not again:
-            click_command.add_point(self.surface.document, start.x, start.y, positive=not _is_negative(start))
+            near = _NEAR / self.surface.scale
+            click_command.add_point(
+                self.surface.document, start.x, start.y, positive=not _is_negative(start), near=near
+            )
 
     def double_click(self, e: ToolEvent) -> None:
         """Begin a box as a press does; a second click at the same place says nothing new."""

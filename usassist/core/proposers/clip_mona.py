@@ -111,9 +111,10 @@ class ClipMonaProposer:
         started = time.perf_counter()
         model, pointed = self._segmenter(), self._pointed(frame, prompt)
         with torch.inference_mode():
-            features = self._features(frame)
+            token = frame_token(frame)
+            features = self._features(frame, token)
             if self._config.follows_clicks:
-                out = model.answer(self._begun(frame, features, prompt), self._maps(pointed, features))
+                out = model.answer(self._begun(token, features, prompt), self._maps(pointed, features))
             else:
                 out = model.decode(features, self._asked(model, prompt))
         (like,) = self._watch.judge([frame], features)
@@ -201,20 +202,20 @@ class ClipMonaProposer:
             )
         return self._model
 
-    def _features(self, frame: Frame) -> "ImageFeatures":
+    def _features(self, frame: Frame, token: bytes | None = None) -> "ImageFeatures":
         import torch
 
         def encode() -> "ImageFeatures":
             with torch.inference_mode():
                 return self._model.encode(self._image(frame))
 
-        return self._frames.get(frame_token(frame), encode)
+        return self._frames.get(token or frame_token(frame), encode)
 
-    def _begun(self, frame: Frame, features: "ImageFeatures", prompt: Prompt) -> "Begun":
+    def _begun(self, token: bytes, features: "ImageFeatures", prompt: Prompt) -> "Begun":
         """Return a question as far as no click changes it; the next click on the frame goes on from there."""
         model = self._segmenter()
         supports = tuple(support_token(*case) for case in prompt.support)
-        key = (frame_token(frame), (prompt.text or "").strip(), supports)
+        key = (token, (prompt.text or "").strip(), supports)
         return self._questions.get(key, lambda: model.begin(features, self._asked(model, prompt)))
 
     def _image(self, frame: Frame) -> "Tensor":

@@ -214,8 +214,7 @@ class ClipMonaProposer:
     def _begun(self, token: bytes, features: "ImageFeatures", prompt: Prompt) -> "Begun":
         """Return a question as far as no click changes it; the next click on the frame goes on from there."""
         model = self._segmenter()
-        supports = tuple(support_token(*case) for case in prompt.support)
-        key = (token, (prompt.text or "").strip(), supports)
+        key = (token, (prompt.text or "").strip(), tuple(support_token(*case) for case in prompt.support))
         return self._questions.get(key, lambda: model.begin(features, self._asked(model, prompt)))
 
     def _image(self, frame: Frame) -> "Tensor":

@@ -114,8 +114,7 @@ class SegmentTask(Task[Batch]):
             raise TrainingError(
                 f"prompts.support = {config.prompts.support:g} asks by support images, but the head "
                 f"{model.config.head.kind!r} for {self._objects} {'object' if self._objects == 1 else 'objects'} takes "
-                f"no conditions; choose the head promptable, film_skip or clipseg for one object, or "
-                f"prompts.support = 0."
+                f"no conditions; choose promptable, film_skip or clipseg for one object, or prompts.support = 0."
             )
         self.compares = config.loss.contrast > 0
         self.corrects = model.head.takes_maps and config.loss.clicks > 0

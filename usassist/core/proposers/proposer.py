@@ -34,7 +34,8 @@ class Proposer(Protocol):
 
         An engine of several classes answers for each of them, with the class's name as label.
 
-        Masks have the frame's own size and never leave its scan regions. Raises ModelError.
+        Masks have the frame's own size and never leave its scan regions. Raises ModelError, also for clicks or a box
+        that `spec` does not name: an answer that took no notice would be recorded as one to them.
         """
         ...
 

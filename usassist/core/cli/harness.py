@@ -88,16 +88,8 @@ def evaluate_examples(
     """
     judge = judge or trained_judge(built)
     draws = built.config is None or built.config.task == "segment"
-    if not (draws or judge or retrieval):
-        raise UsassistError(
-            f"The model {built.model} draws no masks and has no class head; name classes with --classes or --ensemble, "
-            f"or ask for --retrieval."
-        )
-    if judge is not None:
-        _require_named(judge, examples)
+    _require_work(built, examples, draws=draws, judge=judge, retrieval=retrieval)
     towers = built.proposer if retrieval and has_towers(built.proposer) else None
-    if retrieval and towers is None:
-        raise UsassistError(f"The engine {built.name} compares no images with texts; leave out --retrieval.")
     job = _Job(
         *(built, Prompt(LABEL_ID, text=prompt)),
         judge=judge,
@@ -130,6 +122,21 @@ def evaluate_examples(
         epochs=() if built.folder is None else read_epochs(built.folder),
         failed=tuple(job.failed),
     )
+
+
+def _require_work(
+    built: Engine, examples: Sequence[Example], *, draws: bool, judge: Judge | None, retrieval: bool
+) -> None:
+    """Raise UsassistError where an engine has nothing to say about the examples, or not what is asked."""
+    if not (draws or judge or retrieval):
+        raise UsassistError(
+            f"The model {built.model} draws no masks and has no class head; name classes with --classes or --ensemble, "
+            f"or ask for --retrieval."
+        )
+    if judge is not None:
+        _require_named(judge, examples)
+    if retrieval and not has_towers(built.proposer):
+        raise UsassistError(f"The engine {built.name} compares no images with texts; leave out --retrieval.")
 
 
 def _require_named(judge: Judge, examples: Sequence[Example]) -> None:

@@ -72,10 +72,12 @@ def test_widths_must_match_the_taps() -> None:
 
 def test_what_no_click_changes_is_computed_once_and_gives_the_same_answers() -> None:
     head, features = _taught(_head()), _features()
-    begun = head.begin(features, torch.randn(2, 8))
+    asked = torch.randn(2, 8)
+    begun = head.begin(features, asked)
+    head.finish(begun)  # an answer without clicks leaves what is kept as it was
     for at in (0.2, 0.8):
         maps = prompt_maps([SpatialPrompt(positive=((at, at),))] * 2, side=16)
-        out = head(features, begun.condition, maps)
+        out = head(features, asked, maps)
         again = head.finish(begun, maps)
         assert torch.equal(out.logits, again.logits)
         assert torch.equal(out.presence, again.presence) and torch.equal(out.quality, again.quality)

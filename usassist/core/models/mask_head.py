@@ -1,5 +1,6 @@
 """What every head for masks shares: its answer, its condition, and how it judges itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -69,6 +70,9 @@ def uncontested(probability: Tensor) -> Tensor:
     return torch.where(winner == objects, probability, 0)
 
 
+Seen = tuple[Tensor, Tensor]
+"""The mean of features inside a mask, (B, C), and four numbers (B, 4) on the mask itself (`seen_inside`)."""
+
 PRESENCE_DROPOUT = 0.2
 """What drops out before the last layer that judges presence, where a description says nothing else."""
 
@@ -125,27 +129,28 @@ class MaskHead(nn.Module):
     def _judged(self, logits: Tensor, *, fine: Tensor, deep: Tensor) -> Segmentation:
         """Return `logits` with presence and quality; `fine` are the features they were made of, `deep` the deepest."""
         odds = log_odds(logits)
-        presence = self._presence(fine, odds, deep)
-        quality = torch.cat([self._quality(fine, odds[:, k : k + 1], deep) for k in range(self.objects)], dim=1)
+        seen = [seen_inside(fine, odds[:, k : k + 1]) for k in range(self.objects)]
+        mean = deep.mean(dim=(2, 3))
+        presence = self._presence(torch.cat([mean, deep.amax(dim=(2, 3))], dim=1), seen)
+        quality = torch.cat([self._quality(mean, each) for each in seen], dim=1)
         if self.objects == 1:
             return Segmentation(logits, presence.squeeze(1), quality.squeeze(1))
         return Segmentation(logits, presence, quality)
 
-    def _presence(self, x: Tensor, odds: Tensor, deep: Tensor) -> Tensor:
-        """Return the presence logits (B, K); here from the deepest features alone."""
-        out: Tensor = self.presence(torch.cat([deep.mean(dim=(2, 3)), deep.amax(dim=(2, 3))], dim=1))
+    def _presence(self, pooled: Tensor, seen: Sequence[Seen]) -> Tensor:
+        """Return the presence logits (B, K); here from the deepest features' mean and maximum (B, 2 C) alone."""
+        out: Tensor = self.presence(pooled)
         return out
 
-    def _quality(self, x: Tensor, odds: Tensor, deep: Tensor) -> Tensor:
-        """Return the quality logit (B, 1) of one object, whose log-odds are (B, 1, h, w)."""
+    def _quality(self, mean: Tensor, seen: Seen) -> Tensor:
+        """Return the quality logit (B, 1) of one object from the deepest features' mean and what its mask shows."""
+        inside, shape = seen
         # Detached: predicting the Dice must not make the mask worse to be more predictable.
-        x, deep = x.detach().float(), deep.detach().float()
-        inside, shape = seen_inside(x, odds)
-        out: Tensor = self.quality(torch.cat([inside, deep.mean(dim=(2, 3)), shape], dim=1))
+        out: Tensor = self.quality(torch.cat([inside.detach().float(), mean.detach().float(), shape], dim=1))
         return out
 
 
-def seen_inside(x: Tensor, odds: Tensor) -> tuple[Tensor, Tensor]:
+def seen_inside(x: Tensor, odds: Tensor) -> Seen:
     """Return the mean of features (B, C, h, w) inside a mask, (B, C), and four numbers (B, 4) on the mask itself.
 
     The mask is (B, 1, H, W) log-odds, and no gradient reaches it. The numbers are its doubt, certainty, area and peak.
@@ -154,7 +159,7 @@ def seen_inside(x: Tensor, odds: Tensor) -> tuple[Tensor, Tensor]:
     if x.shape[-2:] != probability.shape[-2:]:
         probability = F.adaptive_avg_pool2d(probability, (x.shape[-2], x.shape[-1]))
     total = probability.sum(dim=(2, 3)).clamp_min(1e-3)
-    mean_inside = (x * probability).sum(dim=(2, 3)) / total
+    mean_inside = (x.flatten(2).float() @ probability.flatten(2).transpose(1, 2)).squeeze(2) / total
     doubt = (probability * (1 - probability)).sum(dim=(2, 3)) / total
     certain = (probability * probability).sum(dim=(2, 3)) / total
     shape = torch.cat([doubt, certain, probability.mean(dim=(2, 3)), probability.amax(dim=(2, 3))], dim=1)

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from usassist.core.models.clip import ImageFeatures
 from usassist.core.models.decoder import require_widths, resized
-from usassist.core.models.film import Film
-from usassist.core.models.mask_head import PRESENCE_DROPOUT, MaskHead, Segmentation, channels_of, seen_inside
+from usassist.core.models.film import Film, Modulation, modulated
+from usassist.core.models.mask_head import PRESENCE_DROPOUT, MaskHead, Seen, Segmentation, channels_of
 from usassist.core.models.prompt_maps import PROMPT_CHANNELS
 
 _PROMPT_WIDTHS = (24, 48, 64)
@@ -62,9 +62,10 @@ class PromptableDecoder(MaskHead):
         """Return what no click changes: the deepest features and the first level above them."""
         if condition is None:
             condition = self.condition(None, None, batch=features.batch)
-        deep = self.film[0](features.taps[-1], condition)
+        first, *others = (film.modulation(condition) for film in self.film)  # type: ignore[operator]
+        deep = modulated(features.taps[-1], first)
         skips = features.taps[-2::-1]
-        return Begun(deep, self._level(0, deep, skips[0], condition), skips, condition)
+        return Begun(deep, self._level(0, deep, skips[0], others[0]), skips, tuple(others))
 
     def finish(self, begun: "Begun", maps: Tensor | None = None) -> Segmentation:
         """Return the raw outputs for what was begun and spatial prompts."""
@@ -74,29 +75,25 @@ class PromptableDecoder(MaskHead):
             pointed = self.prompts(resized(maps, skips[-1]), skips)
         x = _activated(begun.first, pointed[0])
         for level, (skip, added) in enumerate(zip(skips[1:], pointed[1:], strict=True), start=1):
-            x = _activated(self._level(level, x, skip, begun.condition), added)
+            x = _activated(self._level(level, x, skip, begun.modulations[level]), added)
         logits = F.pixel_shuffle(self.mask(x), _FINER)
         return self._judged(logits, fine=x, deep=begun.deep)
 
-    def _level(self, level: int, x: Tensor, skip: Tensor, condition: Tensor | None) -> Tensor:
+    def _level(self, level: int, x: Tensor, skip: Tensor, modulation: Modulation) -> Tensor:
         """Return a level of the climb before its prompts and its activation."""
-        fused = self.fuse[level](torch.cat([resized(x, skip), skip], dim=1))
-        out: Tensor = self.film[level + 1](fused, condition)
-        return out
+        return modulated(self.fuse[level](torch.cat([resized(x, skip), skip], dim=1)), modulation)
 
     def _add_confidence(self, *, deep: int, fine: int) -> None:
         super()._add_confidence(deep=deep, fine=fine)
         drop = nn.Dropout(self._presence_dropout)
         self.presence = nn.Sequential(nn.Linear(fine + 2 * deep + 4, 64), nn.GELU(), drop, nn.Linear(64, 1))
 
-    def _presence(self, x: Tensor, odds: Tensor, deep: Tensor) -> Tensor:
+    def _presence(self, pooled: Tensor, seen: Sequence[Seen]) -> Tensor:
         """Return the presence logits (B, K) from the deepest features and from what the found masks look like.
 
         A mask on normal tissue is seldom as certain as one on a lesion; what lies inside says more than the frame does.
         """
-        pooled = [deep.mean(dim=(2, 3)), deep.amax(dim=(2, 3))]
-        found = [seen_inside(x, odds[:, k : k + 1]) for k in range(self.objects)]
-        return torch.cat([self.presence(torch.cat([*pooled, *seen], dim=1)) for seen in found], dim=1)
+        return torch.cat([self.presence(torch.cat([pooled, *each], dim=1)) for each in seen], dim=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +103,11 @@ class Begun:
     deep: Tensor
     first: Tensor
     skips: tuple[Tensor, ...]
-    condition: Tensor | None
+    modulations: tuple[Modulation, ...]
 
 
 def _activated(x: Tensor, added: Tensor | None) -> Tensor:
-    return F.relu(x if added is None else x + added)
+    return F.relu(x) if added is None else F.relu(x + added, inplace=True)  # `x` may be kept for the next click
 
 
 class _PromptEncoder(nn.Module):

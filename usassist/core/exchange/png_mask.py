@@ -23,21 +23,15 @@ import numpy.typing as npt
 
 from usassist.core.domain import Frame, Mask
 from usassist.core.errors import ExchangeError
-from usassist.core.exchange.format import FormatSpec, check_size, read_bytes
+from usassist.core.exchange.format import FormatSpec, check_size
+from usassist.core.exchange.stored_mask import Pixels, as_grey, load_mask
 from usassist.core.geometry.cv import cv2
-from usassist.core.io import headers
 from usassist.core.project import atomic
-from usassist.core.project.png import PngError, check_complete, encode_png, join_chunks, png_chunks, png_header
+from usassist.core.project.png import PngError, encode_png, png_header
 
-_MAX_BYTES = 256 * 2**20
-_MAX_PIXELS = 2**27
 _HEADER_BYTES = 33
 _MOST_INDICES = 64
 _MOST_COLOURS = 256
-_NEARLY_GREY = 24
-_PALETTE, _GREY = 3, 0
-
-_Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 Value = int | tuple[int, int, int]
 """What a mask stores for an object: a grey value, the index into a palette, or (red, green, blue)."""
@@ -52,15 +46,6 @@ class MaskValues:
 
     values: tuple[Value, ...]
     several: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """The pixels of a file, HxW or HxWx3 (blue, green, red), transparent ones black."""
-
-    pixels: _Array
-    is_index: bool
-    is_lossy: bool
 
 
 def write(path: Path, mask: Mask, *, frame: Frame | None = None) -> None:
@@ -85,8 +70,8 @@ def read_mask(path: Path, *, shape: tuple[int, int] | None = None) -> npt.NDArra
     Raises ExchangeError for a file that is no whole image, has another size than `shape` (rows, columns; None takes
     any), or is a photograph rather than a mask.
     """
-    stored = _load(path, shape)
-    pixels = _as_grey(stored.pixels, is_lossy=stored.is_lossy)
+    stored = load_mask(path, shape)
+    pixels = as_grey(stored.pixels, is_lossy=stored.is_lossy)
     if pixels.ndim == 3:
         return _coloured(path, pixels, is_lossy=stored.is_lossy)
     return _object_of(pixels, is_index=stored.is_index, is_lossy=stored.is_lossy)
@@ -103,7 +88,7 @@ def require_size(path: Path, shape: tuple[int, int]) -> None:
     except (OSError, PngError):
         header = None  # said in full where it is read
     if header is None:
-        _load(path, shape)
+        load_mask(path, shape)
     else:
         check_size(path, (header.rows, header.columns), shape)
 
@@ -119,8 +104,8 @@ def read_index(
     """
     if values is not None:
         return _looked_up(path, shape, values)
-    stored = _load(path, shape)
-    pixels = _as_grey(stored.pixels, is_lossy=stored.is_lossy)
+    stored = load_mask(path, shape)
+    pixels = as_grey(stored.pixels, is_lossy=stored.is_lossy)
     if pixels.ndim == 3 and not stored.is_lossy:
         return _ranked(_on_black(path, pixels))
     if pixels.ndim == 2 and not stored.is_lossy and _several(pixels, is_index=stored.is_index):
@@ -132,10 +117,10 @@ def read_index(
 
 def mask_values(path: Path) -> MaskValues:
     """Return what a mask file stores, to make one table of values for a folder. Raises ExchangeError."""
-    stored = _load(path, None)
+    stored = load_mask(path, None)
     if stored.is_lossy:
         return MaskValues((), several=False)
-    grey = _as_grey(stored.pixels, is_lossy=False)
+    grey = as_grey(stored.pixels, is_lossy=False)
     several = grey.ndim == 3 or _several(grey, is_index=stored.is_index)
     if not several and np.unique(grey).size > 2:
         return MaskValues((), several=False)
@@ -148,77 +133,11 @@ def mask_values(path: Path) -> MaskValues:
     return MaskValues(tuple(found), several=several and len(found) > 1)
 
 
-def _load(path: Path, shape: tuple[int, int] | None, *, palette_colours: bool = False) -> _Stored:
-    data = read_bytes(path, most=_MAX_BYTES)
-    pixels, is_index = _decode(path, data, shape, palette_colours=palette_colours)
-    check_size(path, pixels.shape[:2], shape)
-    is_lossy = data.startswith(headers.JPEG_MAGIC) or (data[:4] == b"RIFF" and data[12:16] in (b"VP8 ", b"VP8X"))
-    return _Stored(_over_black(pixels) if pixels.ndim == 3 else pixels, is_index, is_lossy)
-
-
-def _decode(path: Path, data: bytes, shape: tuple[int, int] | None, *, palette_colours: bool) -> tuple[_Array, bool]:
-    """Return the stored values, HxW or HxWxC, and whether they are indices into a palette."""
-    palette_bits = 0
-    try:
-        header = png_header(data)
-        if header is not None:
-            check_size(path, (header.rows, header.columns), shape)
-            chunks = png_chunks(data)
-            check_complete(header, chunks, most_pixels=_MAX_PIXELS)
-            if header.colour_type == _PALETTE and not palette_colours:
-                palette_bits = header.bit_depth
-                data = _without_palette(chunks)
-    except PngError as fault:
-        raise ExchangeError(f"{path} is no whole PNG: {fault}. Write or copy it again.") from fault
-    if data.startswith(headers.JPEG_MAGIC) and not headers.jpeg_is_complete(data):
-        raise ExchangeError(f"{path} is a JPEG that is cut short: its end mark is missing. Copy it again.")
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error as fault:
-        raise ExchangeError(f"{path} cannot be decoded as an image: {fault.err}.") from fault
-    if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
-        found = "nothing" if pixels is None else str(pixels.dtype)
-        raise ExchangeError(f"{path} holds no image of 8 or 16 bits (found {found}). A PNG mask is expected.")
-    if 0 < palette_bits < 8:
-        pixels = pixels // np.uint8(255 // (2**palette_bits - 1))
-    return pixels, palette_bits > 0
-
-
-def _without_palette(chunks: list[tuple[bytes, bytes]]) -> bytes:
-    # Decoders turn indices into colours, and two indices may share one: as a grey file the indices themselves come out.
-    kept = [(kind, data) for kind, data in chunks if kind in (b"IHDR", b"IDAT", b"IEND")]
-    header = kept[0][1]
-    return join_chunks([(b"IHDR", header[:9] + bytes([_GREY]) + header[10:]), *kept[1:]])
-
-
-def _over_black(pixels: _Array) -> _Array:
-    """Return HxW or HxWx3 with what is transparent turned black."""
-    if pixels.shape[2] not in (2, 4):
-        return pixels
-    opaque = pixels[..., -1:] > 0
-    over: _Array = np.where(opaque, pixels[..., :-1], np.zeros((), pixels.dtype))
-    return over[..., 0] if over.shape[2] == 1 else over
-
-
-def _as_grey(pixels: _Array, *, is_lossy: bool) -> _Array:
-    """Return HxW where the channels that are used at all say the same, else the pixels as they are."""
-    if pixels.ndim == 2:
-        return pixels
-    used = [pixels[..., channel] for channel in range(pixels.shape[2]) if pixels[..., channel].any()]
-    if not used:
-        return pixels[..., 0]
-    if all(np.array_equal(used[0], other) for other in used[1:]):
-        return used[0]
-    if is_lossy and int((pixels.max(axis=2) - pixels.min(axis=2)).max()) <= _NEARLY_GREY:
-        return pixels[..., 1]
-    return pixels
-
-
-def _is_grey(pixels: _Array) -> bool:
+def _is_grey(pixels: Pixels) -> bool:
     return all(np.array_equal(pixels[..., 0], pixels[..., channel]) for channel in range(1, pixels.shape[2]))
 
 
-def _coloured(path: Path, pixels: _Array, *, is_lossy: bool) -> npt.NDArray[np.bool_]:
+def _coloured(path: Path, pixels: Pixels, *, is_lossy: bool) -> npt.NDArray[np.bool_]:
     if is_lossy:
         bright: npt.NDArray[np.bool_] = pixels.max(axis=2) >= 128
         return bright
@@ -226,7 +145,7 @@ def _coloured(path: Path, pixels: _Array, *, is_lossy: bool) -> npt.NDArray[np.b
     return coloured
 
 
-def _on_black(path: Path, pixels: _Array) -> npt.NDArray[np.uint64]:
+def _on_black(path: Path, pixels: Pixels) -> npt.NDArray[np.uint64]:
     """Return `_colour_codes` of a file that has black."""
     codes = _colour_codes(path, pixels)
     if (codes != 0).all():
@@ -237,7 +156,7 @@ def _on_black(path: Path, pixels: _Array) -> npt.NDArray[np.uint64]:
     return codes
 
 
-def _colour_codes(path: Path, pixels: _Array) -> npt.NDArray[np.uint64]:
+def _colour_codes(path: Path, pixels: Pixels) -> npt.NDArray[np.uint64]:
     """Return one number a pixel, 0 for black, that sorts by red, then green, then blue."""
     wide = np.broadcast_to(np.atleast_3d(pixels), (*pixels.shape[:2], 3)).astype(np.uint64)
     codes: npt.NDArray[np.uint64] = (wide[..., 2] << np.uint64(32)) | (wide[..., 1] << np.uint64(16)) | wide[..., 0]
@@ -262,7 +181,7 @@ def _ranked(codes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
 def _looked_up(path: Path, shape: tuple[int, int] | None, values: Mapping[Value, int]) -> npt.NDArray[np.uint8]:
     """Return the index that `values` gives each pixel; a value that it lacks is an ExchangeError."""
     in_colour = any(isinstance(value, tuple) for value in values)
-    stored = _load(path, shape, palette_colours=in_colour)
+    stored = load_mask(path, shape, palette_colours=in_colour)
     if stored.is_lossy:
         raise ExchangeError(
             f"{path} is compressed with loss, so its values cannot be told apart. Keep masks of several objects as PNG."
@@ -291,13 +210,13 @@ def _listed(values: Mapping[Value, int]) -> str:
     return ", ".join(str(value) for value in values)
 
 
-def _several(values: _Array, *, is_index: bool) -> bool:
+def _several(values: Pixels, *, is_index: bool) -> bool:
     """Return whether a lossless grey file with more than two values is an index map."""
     distinct = [int(value) for value in np.unique(values)]
     return len(distinct) > 2 and (is_index or distinct[-1] < 128 or _is_index_map(values, distinct))
 
 
-def _object_of(values: _Array, *, is_index: bool, is_lossy: bool) -> npt.NDArray[np.bool_]:
+def _object_of(values: Pixels, *, is_index: bool, is_lossy: bool) -> npt.NDArray[np.bool_]:
     distinct = [int(value) for value in np.unique(values)]
     top = distinct[-1]
     half = 128 if top <= 255 else 32768
@@ -313,7 +232,7 @@ def _object_of(values: _Array, *, is_index: bool, is_lossy: bool) -> npt.NDArray
     return inside
 
 
-def _is_index_map(values: _Array, distinct: list[int]) -> bool:
+def _is_index_map(values: Pixels, distinct: list[int]) -> bool:
     """Return whether a value between the extremes fills areas: a label does, smoothed edges and noise do not.
 
     Values within an eighth of the extremes are left to noise, such as a JPEG that was saved again as PNG.

@@ -1,4 +1,6 @@
-"""The text-conditioned, skip-connected segmentation head."""
+"""Segmentation heads that climb from deep features to shallow ones, modulated by a text."""
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,11 +11,11 @@ from usassist.core.models.film import Film
 from usassist.core.models.mask_head import PRESENCE_DROPOUT, MaskHead, Segmentation, channels_of
 
 
-class FilmSkipDecoder(MaskHead):
-    """Climb from the deepest tap to the shallowest; a condition modulates every level.
+class ClimbingHead(MaskHead):
+    """Climbs from the deepest tap to the shallowest; a condition modulates every level.
 
     Without a condition a learned null condition takes its place. Dense 3x3 convolutions throughout: on a CPU their
-    backward pass is far quicker than that of depth-wise ones. Logits have the size of the shallowest tap.
+    backward pass is far quicker than that of depth-wise ones.
     """
 
     scales_condition = True
@@ -26,18 +28,30 @@ class FilmSkipDecoder(MaskHead):
         widths: tuple[int, ...],
         objects: int = 1,
         presence_dropout: float = PRESENCE_DROPOUT,
+        doubled: int = 0,
     ) -> None:
-        """Raise ValueError where `widths` does not name one width fewer than there are taps."""
+        """Give the first `doubled` levels two convolutions; raise ValueError unless `widths` is one a tap but one."""
         super().__init__(objects, condition=condition, presence_dropout=presence_dropout)
         require_widths(tap_channels, widths)
         self.film = nn.ModuleList(Film(condition, channels) for channels in (tap_channels[-1], *widths))
-        self.fuse = nn.ModuleList()
-        below = tap_channels[-1]
-        for skip, width in zip(reversed(tap_channels[:-1]), widths, strict=True):
-            self.fuse.append(_fuse_block(below + skip, width))
-            below = width
-        self.mask = nn.Conv2d(below, channels_of(objects), 1)
-        self._add_confidence(deep=tap_channels[-1], fine=below)
+        below = (tap_channels[-1], *widths[:-1])
+        skips = tap_channels[-2::-1]
+        self.fuse = nn.ModuleList(
+            _fuse(lower + skip, width, twice=level < doubled)
+            for level, (lower, skip, width) in enumerate(zip(below, skips, widths, strict=True))
+        )
+
+
+class FilmSkipDecoder(ClimbingHead):
+    """The plain climb, modulated by a text. Logits have the size of the shallowest tap."""
+
+    def __init__(
+        self, tap_channels: tuple[int, ...], *, widths: tuple[int, ...], objects: int = 1, **options: Any
+    ) -> None:
+        """Raise ValueError where `widths` does not name one width fewer than there are taps."""
+        super().__init__(tap_channels, widths=widths, objects=objects, **options)
+        self.mask = nn.Conv2d(widths[-1], channels_of(objects), 1)
+        self._add_confidence(deep=tap_channels[-1], fine=widths[-1])
 
     def forward(self, features: ImageFeatures, condition: Tensor | None) -> Segmentation:
         if condition is None:
@@ -65,8 +79,8 @@ def resized(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def _fuse_block(inputs: int, width: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, width, 3, padding=1, bias=False),
-        nn.BatchNorm2d(width),
-    )
+def _fuse(inputs: int, width: int, *, twice: bool) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.Conv2d(inputs, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)]
+    if twice:
+        layers += [nn.ReLU(inplace=True), nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)]
+    return nn.Sequential(*layers)

@@ -2,54 +2,40 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from usassist.core.models.clip import ImageFeatures
-from usassist.core.models.decoder import require_widths, resized
-from usassist.core.models.film import Film, Modulation, modulated
-from usassist.core.models.mask_head import PRESENCE_DROPOUT, MaskHead, Seen, Segmentation, channels_of
+from usassist.core.models.decoder import ClimbingHead, resized
+from usassist.core.models.film import Modulation, modulated
+from usassist.core.models.mask_head import Seen, Segmentation, channels_of
 from usassist.core.models.prompt_maps import PROMPT_CHANNELS
 
 _PROMPT_WIDTHS = (24, 48, 64)
 _FINER = 2
 
 
-class PromptableDecoder(MaskHead):
-    """Climb from the deepest tap to the shallowest; a text modulates every level, and spatial prompts are added there.
+class PromptableDecoder(ClimbingHead):
+    """A climb that spatial prompts are added to at every level.
 
-    Spatial prompts enter here and nowhere earlier, so the image is encoded once and each further click costs one pass
-    of this decoder. Their encoder has neither biases nor normalisations: without prompts it adds exactly nothing.
-    Logits have twice the size of the shallowest tap (sub-pixel convolution, Shi et al. 2016).
+    They enter here and nowhere earlier, so the image is encoded once and each further click costs one pass of this
+    decoder. Their encoder has neither biases nor normalisations: without prompts it adds exactly nothing. Logits have
+    twice the size of the shallowest tap (sub-pixel convolution, Shi et al. 2016).
     """
 
-    scales_condition = True
-
     def __init__(
-        self,
-        tap_channels: tuple[int, ...],
-        *,
-        condition: int,
-        widths: tuple[int, ...],
-        objects: int = 1,
-        presence_dropout: float = PRESENCE_DROPOUT,
+        self, tap_channels: tuple[int, ...], *, widths: tuple[int, ...], objects: int = 1, **options: Any
     ) -> None:
         """Raise ValueError where `widths` does not name one width fewer than there are taps."""
-        super().__init__(objects, condition=condition, presence_dropout=presence_dropout)
-        require_widths(tap_channels, widths)
-        self.film = nn.ModuleList(Film(condition, channels) for channels in (tap_channels[-1], *widths))
-        self.fuse = nn.ModuleList()
-        below = tap_channels[-1]
-        for level, (skip, width) in enumerate(zip(reversed(tap_channels[:-1]), widths, strict=True)):
-            self.fuse.append(_fuse(below + skip, width, twice=level < len(widths) - 1))
-            below = width
+        super().__init__(tap_channels, widths=widths, objects=objects, doubled=len(widths) - 1, **options)
         # Several objects are told apart by channel; a click would not say which of them is meant.
         self.prompts = _PromptEncoder(widths) if objects == 1 else None
         self.takes_maps = self.prompts is not None
-        self.mask = nn.Conv2d(below, channels_of(objects) * _FINER**2, 3, padding=1)
-        self._add_confidence(deep=tap_channels[-1], fine=below)
+        self.mask = nn.Conv2d(widths[-1], channels_of(objects) * _FINER**2, 3, padding=1)
+        self._add_confidence(deep=tap_channels[-1], fine=widths[-1])
 
     def forward(self, features: ImageFeatures, condition: Tensor | None, maps: Tensor | None = None) -> Segmentation:
         """Return the raw outputs; `maps` (B, PROMPT_CHANNELS, h, w) are spatial prompts, of the shallowest tap's size.
@@ -134,10 +120,3 @@ class _PromptEncoder(nn.Module):
             x = F.relu(look(x))
             added.append(add(x))
         return added[::-1]
-
-
-def _fuse(inputs: int, width: int, *, twice: bool) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.Conv2d(inputs, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)]
-    if twice:
-        layers += [nn.ReLU(inplace=True), nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)]
-    return nn.Sequential(*layers)

@@ -21,6 +21,7 @@ from usassist.core.errors import ModelError
 from usassist.core.models import adapt
 from usassist.core.models.config import AdapterConfig
 from usassist.core.models.mona import Mona
+from usassist.core.models.trunks import TRUNKS
 
 HINTS = get_type_hints(AdapterConfig)
 VARIANTS = get_args(HINTS["variant"])
@@ -226,9 +227,7 @@ def test_convolutional_trunks_are_adapted_behind_their_stages(make, count) -> No
 
 @pytest.mark.parametrize("name", ["usassist_unet_16", "usassist_resnet18"])
 def test_our_plain_trunks_are_adapted_behind_their_stages(name) -> None:
-    from usassist.core.models import resnet, unet  # noqa: F401  # registers them
-
-    trunk, x = timm.create_model(name).eval(), images()
+    trunk, x = TRUNKS[name]().eval(), images()
     before = trunk.forward_intermediates(x)[1]
     assert adapt.insert(Trunk(trunk), AdapterConfig(placement="stages", bottleneck=8, layers=(0, 3))) == 2
     after = trunk.eval().forward_intermediates(x)[1]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from usassist.core.errors import ModelError
-from usassist.core.models import clip_settings
+from usassist.core.models import clip_settings, torchvision_ops
 from usassist.core.models.adapt import ADAPTERS
 from usassist.core.models.clip import ClipEncoder, ImageFeatures, build_encoder
 from usassist.core.models.config import AdapterConfig, EncoderConfig
@@ -67,6 +67,7 @@ def test_one_image_expands_to_many_prompts(tmp_path) -> None:
 @pytest.mark.parametrize("quick_gelu", [True, False], ids=["ViT-B-16-quickgelu", "ViT-B-32"])
 def test_N1_a_vit_answers_as_open_clips_own_forward(tmp_path, quick_gelu: bool) -> None:
     """N1: image, text and logits within 1e-4 of open_clip's class built from the same settings and weights."""
+    torchvision_ops.prepare()
     import open_clip
 
     settings = _write(tmp_path, vision=VIT, quick_gelu=quick_gelu)
@@ -87,6 +88,7 @@ def test_N1_a_vit_answers_as_open_clips_own_forward(tmp_path, quick_gelu: bool) 
 
 
 def test_N1_a_timm_trunk_answers_as_open_clips_own_forward(tmp_path) -> None:
+    torchvision_ops.prepare()
     import open_clip
 
     settings = _write(tmp_path, vision=TIMM | {"image_size": 224})
@@ -112,6 +114,7 @@ def test_N1_our_trunk_answers_as_open_clips_own_forward(small_model) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ViT-B-16-quickgelu", "ViT-B-32"])
 def test_N1_real_sizes_answer_as_open_clips_own_factory(name: str) -> None:
+    torchvision_ops.prepare()
     import open_clip
 
     encoder = build_encoder(EncoderConfig(name, (3, 6, 9)), NO_ADAPTER, folder=None, image_size=224)
@@ -139,6 +142,7 @@ def test_taps_are_the_outputs_of_the_blocks_named_with_their_class_tokens(tmp_pa
 
 
 def test_a_trunk_without_class_token_has_no_prefix(tmp_path) -> None:
+    torchvision_ops.prepare()
     from timm.models.vision_transformer import VisionTransformer
 
     _write(tmp_path, vision=TIMM)
@@ -256,7 +260,7 @@ def test_taps_beyond_a_trunk_of_timms_are_a_sentence_without_an_exceptions_name(
     [((0, 1), {"vocab_size": 10}), ((0, 1), {"heads": 7}), ((0, 1), {"width": "wide"})],
     ids=["vocabulary without room", "heads that do not divide", "a text for a number"],
 )
-def test_settings_that_open_clip_trips_over_are_a_sentence(tmp_path, taps, text) -> None:
+def test_settings_that_no_tower_is_built_from_are_a_sentence(tmp_path, taps, text) -> None:
     settings = json.loads(clip_settings.find("usassist-lite0").read_text())
     settings["text_cfg"] |= text
     (tmp_path / "odd.json").write_text(json.dumps(settings))

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from usassist.core.errors import ModelError
-from usassist.core.models import clip_settings
+from usassist.core.models import clip_settings, torchvision_ops
 
 
 def test_our_own_configuration_is_found_and_open_clips_is_not_ours() -> None:
@@ -60,6 +60,7 @@ def test_nonsense_is_a_sentence(tmp_path, text: str) -> None:
 
 
 def test_every_configuration_of_open_clip_that_is_a_vit_passes() -> None:
+    torchvision_ops.prepare()
     import open_clip
 
     for name in open_clip.list_models():

@@ -10,12 +10,11 @@ from tests.core.models.test_fold import _lived_in
 from usassist.core.models import fused_conv
 from usassist.core.models.build import build_segmenter
 from usassist.core.models.config import AdapterConfig, EncoderConfig, HeadConfig, ModelConfig, PreprocessConfig
+from usassist.core.models.convolutions import SameConv
 from usassist.core.models.fold import fold_batch_norms
 from usassist.core.models.fused_conv import FusedConv, fuse_convolutions, fuses
 from usassist.core.models.prompt_maps import SpatialPrompt, prompt_maps
 from usassist.core.models.work import make_ready
-
-from timm.layers import Conv2dSame  # isort: skip  # importable once our modules are
 
 needs_operator = pytest.mark.skipif(not fuses(), reason="this torch or processor has no exact fused convolution")
 
@@ -29,8 +28,8 @@ needs_operator = pytest.mark.skipif(not fuses(), reason="this torch or processor
         nn.Conv2d(6, 8, 3, padding=1),
         nn.Conv2d(6, 6, 5, padding=2, groups=6),
         nn.Conv2d(6, 8, 2, stride=2),
-        Conv2dSame(6, 8, 3, stride=2, bias=True),
-        Conv2dSame(6, 6, 5, stride=2, groups=6),
+        SameConv(6, 8, 3, stride=2, bias=True),
+        SameConv(6, 6, 5, stride=2, groups=6),
     ],
     ids=str,
 )

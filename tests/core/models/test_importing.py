@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.core.models import published
 from usassist.core.errors import ModelError
+from usassist.core.models import torchvision_ops
 from usassist.core.models.adding import add
 from usassist.core.models.build import build_model
 from usassist.core.models.config import WEIGHTS_FILE, HeadConfig, ModelConfig
@@ -89,6 +90,7 @@ def test_P1_w_a_file_of_ones_own_answers_as_open_clip_does() -> None:
     file = os.environ.get("USASSIST_VIT_B_16")
     if not file:
         pytest.skip("USASSIST_VIT_B_16 names no file with OpenAI's ViT-B/16.")
+    torchvision_ops.prepare()
     import open_clip
 
     add(file, name="mine", choice="ViT-B-16-quickgelu")

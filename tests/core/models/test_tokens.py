@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usassist.core.errors import ModelError
+from usassist.core.models import torchvision_ops
 from usassist.core.models.tokens import (
     HASH_BUCKETS,
     ClipTokenizer,
@@ -67,6 +68,7 @@ def test_N2_segmentation_area_of_temp_has_temp_at_index_5_of_77() -> None:
 
 
 def test_N2_the_ids_are_open_clips_own() -> None:
+    torchvision_ops.prepare()
     import open_clip
 
     texts = ["A 3.2 x 2 cm hypoechoic mass; margins: spiculated!", "", "größe — 中文 🙂", "x " * 100]

@@ -1,11 +1,9 @@
-import copy
-
 import pytest
 import torch
 from torch import nn
 
 from usassist.core.errors import ModelError
-from usassist.core.models.trunk import ContextTrunk, PooledTrunk, load_imagenet_start, use_products
+from usassist.core.models.trunk import ContextTrunk, PooledTrunk, load_imagenet_start
 
 
 def test_the_imagenet_start_fills_every_stage() -> None:
@@ -20,6 +18,24 @@ def test_the_imagenet_start_fills_every_stage() -> None:
 def test_a_state_of_another_network_is_refused() -> None:
     with pytest.raises(ValueError, match="296 tensors"):
         load_imagenet_start(ContextTrunk(depth=1), {"a": torch.zeros(1)})
+
+
+def _published() -> dict[str, torch.Tensor]:
+    """Return as many tensors as a published EfficientNet-Lite0 has, under foreign names, in its order."""
+    behind = [(1280, 320, 1, 1), *[(1280,)] * 4, (), (1000, 1280), (1000,)]
+    stages = list(ContextTrunk(depth=1).stages.state_dict().values())
+    return {f"foreign.{index}": tensor for index, tensor in enumerate([*stages, *map(torch.zeros, behind)])}
+
+
+def test_a_state_whose_classifier_is_another_is_refused_and_the_right_one_taken() -> None:
+    trunk, state = ContextTrunk(depth=1), _published()
+    assert load_imagenet_start(trunk, state) == len(state) - 8
+    assert torch.equal(trunk.stages.conv_stem.weight, state["foreign.0"])
+    odd = state | {"foreign.294": torch.zeros(10, 1280)}
+    with pytest.raises(
+        ValueError, match=r"foreign.294 has the shape \(10, 1280\), classifier.weight needs \(1000, 1280\)"
+    ):
+        load_imagenet_start(trunk, odd)
 
 
 def test_other_input_sizes_work() -> None:
@@ -54,22 +70,6 @@ def test_attention_pools_by_itself_and_weighs_the_map_by_what_it_learned() -> No
     assert torch.allclose(pooled[:, 2], pooled[:, 0], atol=1e-5)
     nn.init.normal_(trunk.attend.weight)
     assert not torch.allclose(trunk.forward_head(deepest)[:, 512:], pooled[:, 0], atol=1e-2)
-
-
-def test_1x1_convolutions_as_products_give_the_same_answers_and_gradients() -> None:
-    torch.manual_seed(0)
-    plain = nn.Sequential(nn.Conv2d(3, 5, 1), nn.Conv2d(5, 4, 3), nn.Conv2d(4, 4, 1, groups=2), nn.Conv2d(4, 4, 1, 2))
-    fast = copy.deepcopy(plain)
-    assert use_products(fast) == 1
-    assert fast.state_dict().keys() == plain.state_dict().keys()
-    images = torch.randn(2, 3, 8, 8)
-    for part in (plain, fast):
-        part(images).square().sum().backward()
-    assert torch.allclose(plain(images), fast(images), atol=1e-5)
-    for one, other in zip(plain.parameters(), fast.parameters(), strict=True):
-        assert torch.allclose(one.grad, other.grad, atol=1e-4)
-    with torch.no_grad():
-        assert torch.allclose(plain(images), fast(images), atol=1e-5)
 
 
 def test_the_early_stages_are_the_stem_and_what_follows_it() -> None:

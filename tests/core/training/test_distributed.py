@@ -15,6 +15,7 @@ from torch import nn
 
 from tests.core.training import process
 from usassist.core.errors import TrainingError
+from usassist.core.models import torchvision_ops
 from usassist.core.training import distributed
 from usassist.core.training.distributed import Shard, from_first, gather_with_grad, joined_processes, mean_over_all
 from usassist.core.training.norms import SyncedBatchNorm, synchronise_norms
@@ -137,9 +138,8 @@ def test_processes_that_never_meet_are_a_sentence(monkeypatch) -> None:
 
 
 def test_replaced_norms_keep_names_statistics_and_activations() -> None:
+    torchvision_ops.prepare()
     from timm.layers import BatchNormAct2d
-
-    import usassist.core.models.trunk  # noqa: F401  # prepares timm
 
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Sequential(BatchNormAct2d(4), nn.GELU()))
     model.train()

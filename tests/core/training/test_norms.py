@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from usassist.core.models import adapt
+from usassist.core.models import adapt, torchvision_ops
 from usassist.core.training.norms import SyncedBatchNorm, as_at_work, synchronise_norms
 
 
@@ -21,6 +21,7 @@ def test_a_model_that_computes_as_at_work_moves_no_statistics_and_has_gradients(
 
 def test_what_stays_as_at_work_is_the_same_after_normalisations_were_synchronised() -> None:
     """Frozen ones, with the dropout and activation that timm puts inside, and those without weights of their own."""
+    torchvision_ops.prepare()
     from timm.layers import BatchNormAct2d
 
     def flags(*, synchronised: bool) -> list[bool]:

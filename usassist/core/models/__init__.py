@@ -1,1 +1,1 @@
-"""CLIP-Mona models: encoders from open_clip, adapters, heads, weights. Importing this package imports no torch."""
+"""CLIP-Mona models: encoders of our own and of open_clip, adapters, heads, weights. Importing this imports no torch."""

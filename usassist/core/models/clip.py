@@ -201,19 +201,23 @@ def _require_fit(visual: Any, config: EncoderConfig, *, image_size: int) -> None
 
 
 def build_clip(settings: dict[str, Any], *, image_size: int) -> nn.Module:
-    """Build open_clip's model of some settings with random weights, its image tower for square images of that size.
+    """Build the model of open_clip's settings with random weights, its image tower for square images of that size.
 
-    A text tower of the transformers package is built from its sizes alone. Raises ModelError for what is not built
-    here, and whatever open_clip and timm trip over for settings that are wrong.
+    Those of our own trunks are built without open_clip. A text tower of the transformers package is built from its
+    sizes alone. Raises ModelError for what is not built here, and whatever open_clip and timm trip over for settings
+    that are wrong.
     """
+    from usassist.core.models import small_clip, trunks
+
+    if small_clip.fits(settings):
+        return small_clip.build(settings)
+    if "multimodal_cfg" in settings:
+        raise ModelError("The encoder is a CoCa, which also writes texts; it cannot be built here. Choose a CLIP.")
     torchvision_ops.prepare()
     import open_clip
 
-    from usassist.core.models import resnet, trunk, unet  # noqa: F401  # register our trunks with timm
-
+    trunks.register_with_timm()
     parts = deepcopy(settings)
-    if "multimodal_cfg" in parts:
-        raise ModelError("The encoder is a CoCa, which also writes texts; it cannot be built here. Choose a CLIP.")
     custom_text = bool(parts.pop("custom_text", False))
     vision, text = parts["vision_cfg"], parts["text_cfg"]
     vision["image_size"], vision["timm_model_pretrained"] = image_size, False

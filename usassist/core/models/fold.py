@@ -17,10 +17,8 @@ def fold_batch_norms(model: ClipModel) -> int:
     """
     trunk = getattr(model.encoder.clip.visual, "trunk", None)
     count = _fold_sequences(getattr(model, "head", None))
-    if isinstance(trunk, UNetTrunk | ResNetTrunk):
+    if isinstance(trunk, ContextTrunk | UNetTrunk | ResNetTrunk):
         count += _fold_sequences(trunk)
-    if isinstance(trunk, ContextTrunk):  # timm's blocks are no sequences, but run in the order of their children
-        count += sum(_fold_children(module) for module in list(trunk.stages.modules()))
     return count
 
 
@@ -36,13 +34,7 @@ def _fold_children(parent: nn.Module) -> int:
     for name, child in list(parent.named_children()):
         if isinstance(child, nn.BatchNorm2d) and before is not None and before[1].out_channels == child.num_features:
             setattr(parent, before[0], fuse_conv_bn_eval(before[1], child))
-            setattr(parent, name, _activation_of(child))
+            setattr(parent, name, nn.Identity())
             count += 1
         before = (name, child) if isinstance(child, nn.Conv2d) else None
     return count
-
-
-def _activation_of(norm: nn.BatchNorm2d) -> nn.Module:
-    """Return what timm's normalisation does after normalising; nothing for torch's own."""
-    act = getattr(norm, "act", None)
-    return act if isinstance(act, nn.Module) else nn.Identity()

@@ -11,19 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from usassist.core.models import torchvision_ops
-
-torchvision_ops.prepare()
-
-from timm.layers import Conv2dSame  # noqa: E402  # only importable on a CPU-only machine after prepare()
-from timm.models._efficientnet_blocks import DepthwiseSeparableConv, InvertedResidual  # noqa: E402
-from timm.models.efficientnet import EfficientNetFeatures  # noqa: E402
-
-from usassist.core.models.adapt import ADAPTERS  # noqa: E402
-from usassist.core.models.embedder import ClipModel  # noqa: E402
-from usassist.core.models.resnet import ResNetTrunk  # noqa: E402
-from usassist.core.models.trunk import ContextTrunk  # noqa: E402
-from usassist.core.models.unet import UNetTrunk  # noqa: E402
+from usassist.core.models.adapt import ADAPTERS
+from usassist.core.models.convolutions import SameConv
+from usassist.core.models.embedder import ClipModel
+from usassist.core.models.resnet import ResNetTrunk
+from usassist.core.models.trunk import ContextTrunk
+from usassist.core.models.unet import UNetTrunk
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +25,6 @@ _STEPS: dict[type[nn.Module], tuple[str, list[float]]] = {
     nn.ReLU: ("relu", []),
     nn.ReLU6: ("hardtanh", [0.0, 6.0]),
 }
-_IN_ORDER = (nn.Sequential, EfficientNetFeatures, DepthwiseSeparableConv, InvertedResidual)
-"""Modules that run their children in the order in which they hold them, as far as activations go."""
 
 
 class FusedConv(nn.Module):
@@ -50,7 +41,7 @@ class FusedConv(nn.Module):
         super().__init__()
         self._steps = _STEPS[type(activation)]
         self._stride, self._dilation, self._groups = list(conv.stride), list(conv.dilation), conv.groups
-        self._same = isinstance(conv, Conv2dSame)
+        self._same = isinstance(conv, SameConv)
         self._padding = [side // 2 for side in conv.kernel_size] if self._same else [int(p) for p in conv.padding]
         # "SAME" pads one more behind than in front where the map's side is even. A kernel with zeros in front does so
         # too when both sides are padded alike, and no padded copy of the map is needed.
@@ -76,12 +67,14 @@ class FusedConv(nn.Module):
     def _in_order(self, weight: Tensor, x: Tensor) -> Tensor:
         # The order suits one size and number of threads; with another, oneDNN may fall back on a much slower way.
         suits = (x.shape, torch.get_num_threads())
-        if self._ordered is None or self._ordered[0] != suits:
-            ordered = torch.ops.mkldnn._reorder_convolution_weight(
-                weight, self._padding, self._stride, self._dilation, self._groups, list(x.shape)
-            )
-            self._ordered = suits, ordered
-        return self._ordered[1]
+        known = self._ordered  # looked at once: another thread may replace it
+        if known is not None and known[0] == suits:
+            return known[1]
+        ordered: Tensor = torch.ops.mkldnn._reorder_convolution_weight(
+            weight, self._padding, self._stride, self._dilation, self._groups, list(x.shape)
+        )
+        self._ordered = suits, ordered
+        return ordered
 
 
 def fuse_convolutions(model: ClipModel) -> int:
@@ -108,7 +101,7 @@ def _fuse_part(parent: nn.Module) -> int:
         if not isinstance(child, nn.Conv2d):
             count += _fuse_part(child)
         elif _can_be_fused(child):
-            follower = _activation_after(children[index + 1 :]) if isinstance(parent, _IN_ORDER) else None
+            follower = _activation_after(children[index + 1 :]) if isinstance(parent, nn.Sequential) else None
             setattr(parent, name, FusedConv(child, nn.Identity() if follower is None else follower[1]))
             if follower is not None:
                 setattr(parent, follower[0], nn.Identity())
@@ -126,7 +119,7 @@ def _activation_after(followers: list[tuple[str, nn.Module]]) -> tuple[str, nn.M
 def _can_be_fused(conv: nn.Conv2d) -> bool:
     if conv.weight.dtype != torch.float32 or conv.padding_mode != "zeros" or isinstance(conv.padding, str):
         return False
-    if isinstance(conv, Conv2dSame):
+    if isinstance(conv, SameConv):
         return tuple(conv.stride) == (2, 2) and tuple(conv.dilation) == (1, 1) and all(k % 2 for k in conv.kernel_size)
     return True
 
@@ -157,7 +150,7 @@ def _probes() -> Iterator[tuple[nn.Conv2d, nn.Module]]:
     """Yield a dense, a pointwise and a depth-wise convolution: oneDNN has a way of its own for each."""
     yield nn.Conv2d(8, 16, 3, padding=1), nn.ReLU()
     yield nn.Conv2d(8, 16, 1), nn.Identity()
-    yield Conv2dSame(16, 16, 5, stride=2, groups=16, bias=True), nn.ReLU6()
+    yield SameConv(16, 16, 5, stride=2, groups=16, bias=True), nn.ReLU6()
 
 
 def _is_exact(conv: nn.Conv2d, activation: nn.Module) -> bool:

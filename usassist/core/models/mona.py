@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from usassist.core.errors import ModelError
+from usassist.core.models.foreign import seen
+from usassist.core.models.vit_block import Block
 
 
 class Mona(nn.Module):
@@ -149,17 +151,18 @@ class AdaptedStage(nn.Module):
 
 
 def has_known_halves(block: nn.Module) -> bool:
-    """Return whether a block is one whose two residual halves can be run apart: open_clip's plain one, or timm's."""
-    from open_clip.transformer import ResidualAttentionBlock
-    from timm.models.vision_transformer import Block
-
-    return type(block) in (ResidualAttentionBlock, Block)
+    """Return whether a block's two residual halves can be run apart: ours, open_clip's plain one, and timm's."""
+    plain = seen("open_clip.transformer.ResidualAttentionBlock", "timm.models.vision_transformer.Block")
+    return type(block) in (Block, *plain)
 
 
 def attention_half(block: Any, x: Tensor) -> Tensor:
     """Return the tokens behind the attention's residual, of a block that `has_known_halves`."""
-    if hasattr(block, "ln_1"):  # open_clip's
-        out: Tensor = x + block.ls_1(block.attention(block.ln_1(x)))
+    out: Tensor
+    if isinstance(block, Block):
+        out = block.attention_half(x)
+    elif hasattr(block, "ln_1"):  # open_clip's
+        out = x + block.ls_1(block.attention(block.ln_1(x)))
     else:
         out = x + block.drop_path1(block.ls1(block.attn(block.norm1(x))))
     return out
@@ -167,8 +170,11 @@ def attention_half(block: Any, x: Tensor) -> Tensor:
 
 def mlp_half(block: Any, x: Tensor) -> Tensor:
     """Return the tokens behind the MLP's residual, of a block that `has_known_halves`."""
-    if hasattr(block, "ln_1"):
-        out: Tensor = x + block.ls_2(block.mlp(block.ln_2(x)))
+    out: Tensor
+    if isinstance(block, Block):
+        out = block.mlp_half(x)
+    elif hasattr(block, "ln_1"):
+        out = x + block.ls_2(block.mlp(block.ln_2(x)))
     else:
         out = x + block.drop_path2(block.ls2(block.mlp(block.norm2(x))))
     return out

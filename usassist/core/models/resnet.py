@@ -5,12 +5,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from usassist.core.models import torchvision_ops
 from usassist.core.models.staged import StagedTrunk
-
-torchvision_ops.prepare()
-
-from timm.models import register_model  # noqa: E402  # only importable on a CPU-only machine after prepare()
 
 _WIDTHS = (64, 128, 256, 512)
 
@@ -57,9 +52,3 @@ def _blocks(inputs: int, width: int, *, stride: int) -> list[BasicBlock]:
 
 def _norm(width: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(width)
-
-
-@register_model  # type: ignore[untyped-decorator]
-def usassist_resnet18(pretrained: bool = False, **kwargs: object) -> ResNetTrunk:
-    """Build the trunk with random weights; an ImageNet start is the recipe's business."""
-    return ResNetTrunk()

@@ -1,7 +1,6 @@
 """Text to token ids: CLIP's byte-pair encoding, a compact vocabulary for small text towers, and BERT's word pieces."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,7 +8,7 @@ import torch
 from torch import Tensor
 
 from usassist.core.errors import ModelError
-from usassist.core.models import torchvision_ops
+from usassist.core.models import bpe
 from usassist.core.models.token_count import TokenCount
 
 HASH_BUCKETS = 253
@@ -57,17 +56,9 @@ def build_tokenizer(
     return ClipTokenizer(context_length=length)
 
 
-@cache
-def _clip_bpe() -> Any:
-    torchvision_ops.prepare()
-    from open_clip.tokenizer import SimpleTokenizer
-
-    return SimpleTokenizer()
-
-
 def bpe_ids(text: str) -> list[int]:
     """Return CLIP's byte-pair ids of a text, without start and end."""
-    return list(_clip_bpe().encode(text))
+    return bpe.encode(text)
 
 
 def collect_vocabulary(texts: Iterable[str]) -> tuple[int, ...]:
@@ -83,8 +74,8 @@ class ClipTokenizer:
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
         """Return ids (B, context_length) int64; of a text the first 2048 characters are looked at."""
-        ids: Tensor = _clip_bpe()([_shortened(text) for text in texts], self._length)
-        return ids
+        rows = [bpe_ids(_shortened(text)) for text in texts]
+        return _between(bpe.START, rows, bpe.END, length=self._length)
 
     def count(self, text: str) -> TokenCount:
         """Return how much of a text is seen; words are the unit of what is cut."""
@@ -108,16 +99,23 @@ class CompactTokenizer:
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
         """Return ids (B, context_length) int64; of a text the first 2048 characters are looked at."""
-        out = torch.zeros(len(texts), self._length, dtype=torch.long)
-        for index, text in enumerate(texts):
-            rows = [self._row.get(token, 1 + token % HASH_BUCKETS) for token in bpe_ids(_shortened(text))]
-            ids = [self._start, *rows[: self._length - 2], self._end]
-            out[index, : len(ids)] = torch.tensor(ids)
-        return out
+        rows = [
+            [self._row.get(token, 1 + token % HASH_BUCKETS) for token in bpe_ids(_shortened(text))] for text in texts
+        ]
+        return _between(self._start, rows, self._end, length=self._length)
 
     def count(self, text: str) -> TokenCount:
         """Return how much of a text is seen; words are the unit of what is cut."""
         return count_words(text, room=self._length, pieces=lambda word: len(bpe_ids(word)))
+
+
+def _between(start: int, rows: Sequence[Sequence[int]], end: int, *, length: int) -> Tensor:
+    """Return each row between start and end, cut before the end where it is too long and padded with zeros."""
+    out = torch.zeros(len(rows), length, dtype=torch.long)
+    for index, row in enumerate(rows):
+        ids = [start, *row[: length - 2], end]
+        out[index, : len(ids)] = torch.tensor(ids)
+    return out
 
 
 def count_words(text: str, *, room: int, pieces: Any) -> TokenCount:

@@ -1,6 +1,6 @@
 """The small image trunk of the shipped model: EfficientNet-Lite0 with a few transformer blocks at stride 32.
 
-Registered with timm, so open_clip builds it like any other timm image tower.
+`trunks` names them. Tensors have the names of timm's `tf_efficientnet_lite0` and of its ViT's blocks.
 """
 
 from collections.abc import Sequence
@@ -11,15 +11,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from usassist.core.errors import ModelError
-from usassist.core.models import torchvision_ops
+from usassist.core.models.lite0 import Lite0
+from usassist.core.models.vit_block import Block
 
-torchvision_ops.prepare()
-
-import timm  # noqa: E402  # only importable on a CPU-only machine after prepare()
-from timm.models import register_model  # noqa: E402
-from timm.models.vision_transformer import Block  # noqa: E402
-
-STRIDES = (2, 4, 8, 16, 32)
+# What a published EfficientNet-Lite0 has behind the stages, in its order: the classifier.
+_CLASSIFIER = {
+    "conv_head.weight": (1280, 320, 1, 1),
+    **{f"bn2.{name}": (1280,) for name in ("weight", "bias", "running_mean", "running_var")},
+    "bn2.num_batches_tracked": (),
+    "classifier.weight": (1000, 1280),
+    "classifier.bias": (1000,),
+}
 
 
 class ContextTrunk(nn.Module):
@@ -30,12 +32,11 @@ class ContextTrunk(nn.Module):
 
     def __init__(self, *, width: int = 256, depth: int = 4, heads: int = 4, mlp_ratio: float = 3.0) -> None:
         super().__init__()
-        self.stages = timm.create_model("tf_efficientnet_lite0", features_only=True, pretrained=False)
-        use_products(self.stages)
-        self.channels = (*(int(c) for c in self.stages.feature_info.channels()[:-1]), width)
-        self.project = nn.Conv2d(int(self.stages.feature_info.channels()[-1]), width, 1)
+        self.stages = Lite0()
+        self.channels = (*self.stages.channels[:-1], width)
+        self.project = nn.Conv2d(self.stages.channels[-1], width, 1)
         self.pos_embed = nn.Parameter(torch.randn(1, width, 8, 8) * 0.02)
-        self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio=mlp_ratio, qkv_bias=True) for _ in range(depth))
+        self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio=mlp_ratio) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.num_features = self.embed_dim = width
         self.default_cfg: dict[str, Any] = {"input_size": (3, 256, 256)}
@@ -116,58 +117,21 @@ class PooledTrunk(ContextTrunk):
         return torch.cat([tokens.mean(1), tokens.amax(1), attended], dim=1)
 
 
-class PointwiseConv(nn.Conv2d):
-    """A 1 x 1 convolution that is a matrix product where gradients are wanted: torch's own is slow there on a CPU."""
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  torch's name
-        if not torch.is_grad_enabled() or input.device.type != "cpu":
-            return super().forward(input)
-        return F.linear(input.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
-
-
-def use_products(part: nn.Module) -> int:
-    """Turn the plain 1 x 1 convolutions inside a module into matrix products, in place; returns how many.
-
-    Parameters stay the same objects under the same names.
-    """
-    count = 0
-    for module in part.modules():
-        plain = type(module) is nn.Conv2d and module.kernel_size == module.stride == (1, 1)
-        if plain and module.groups == 1 and module.padding == (0, 0):
-            module.__class__ = PointwiseConv
-            count += 1
-    return count
-
-
-@register_model  # type: ignore[untyped-decorator]
-def usassist_lite0_pooled(pretrained: bool = False, **kwargs: object) -> PooledTrunk:
-    """Build the trunk; its ImageNet start is loaded by the recipe, never here."""
-    return PooledTrunk()
-
-
-@register_model  # type: ignore[untyped-decorator]
-def usassist_lite0_context(pretrained: bool = False, **kwargs: object) -> ContextTrunk:
-    """Build the trunk; its ImageNet start is loaded by the recipe, never here."""
-    return ContextTrunk()
-
-
 def load_imagenet_start(trunk: ContextTrunk, state: dict[str, Tensor]) -> int:
     """Fill the convolutional stages from an EfficientNet-Lite0 state dict with foreign names.
 
     The published file's tensors stand in timm's order and have timm's shapes; both are checked. Returns how many
     tensors were taken. Raises ValueError where a shape differs.
     """
-    reference = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
-    if len(state) != len(reference):
-        raise ValueError(f"Expected the {len(reference)} tensors of EfficientNet-Lite0, found {len(state)}.")
-    renamed: dict[str, Tensor] = {}
-    for (name, ours), (other, tensor) in zip(reference.items(), state.items(), strict=True):
-        if ours.shape != tensor.shape:
-            raise ValueError(f"{other} has the shape {tuple(tensor.shape)}, {name} needs {tuple(ours.shape)}.")
-        renamed[name] = tensor
-    own = trunk.stages.state_dict()
-    taken = {name: renamed[name] for name in own if name in renamed}
-    if len(taken) != len(own):
-        raise ValueError(f"{len(own) - len(taken)} tensors of the trunk have no counterpart in the file.")
+    own = {name: tuple(tensor.shape) for name, tensor in trunk.stages.state_dict().items()}
+    expected = own | _CLASSIFIER
+    if len(state) != len(expected):
+        raise ValueError(f"Expected the {len(expected)} tensors of EfficientNet-Lite0, found {len(state)}.")
+    taken: dict[str, Tensor] = {}
+    for (name, shape), (other, tensor) in zip(expected.items(), state.items(), strict=True):
+        if shape != tuple(tensor.shape):
+            raise ValueError(f"{other} has the shape {tuple(tensor.shape)}, {name} needs {shape}.")
+        if name in own:
+            taken[name] = tensor
     trunk.stages.load_state_dict(taken)
     return len(taken)

@@ -5,15 +5,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from usassist.core.models import torchvision_ops
 from usassist.core.models.clip import ImageFeatures
 from usassist.core.models.decoder import require_widths, resized
 from usassist.core.models.mask_head import PRESENCE_DROPOUT, MaskHead, Segmentation, channels_of
 from usassist.core.models.staged import StagedTrunk
-
-torchvision_ops.prepare()
-
-from timm.models import register_model  # noqa: E402  # only importable on a CPU-only machine after prepare()
 
 _LEVELS = 5
 
@@ -74,21 +69,3 @@ def double_convolution(inputs: int, width: int) -> list[nn.Module]:
         nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
         layers += [convolution, nn.BatchNorm2d(width), nn.ReLU()]
     return layers
-
-
-@register_model  # type: ignore[untyped-decorator]
-def usassist_unet(pretrained: bool = False, **kwargs: object) -> UNetTrunk:
-    """Build the trunk with 32 channels at the first level; there are no pretrained weights."""
-    return UNetTrunk(base=32)
-
-
-@register_model  # type: ignore[untyped-decorator]
-def usassist_unet_16(pretrained: bool = False, **kwargs: object) -> UNetTrunk:
-    """Build the trunk with 16 channels at the first level, a quarter of the work."""
-    return UNetTrunk(base=16)
-
-
-@register_model  # type: ignore[untyped-decorator]
-def usassist_unet_64(pretrained: bool = False, **kwargs: object) -> UNetTrunk:
-    """Build the trunk with 64 channels at the first level, as published."""
-    return UNetTrunk(base=64)

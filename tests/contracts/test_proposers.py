@@ -1,6 +1,7 @@
 """What every engine promises, whichever file it lives in."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -91,6 +92,27 @@ def test_the_same_question_gets_the_same_answer(proposer) -> None:
     one, two = (proposer.propose(frame, Prompt("lesion")) for _ in range(2))
     assert [p.mask for p in one] == [p.mask for p in two]
     assert [p.score for p in one] == [p.score for p in two]
+
+
+def test_several_threads_are_answered_as_one_is(proposer) -> None:
+    if not hasattr(proposer, "threads_at_once"):
+        pytest.skip("it may be asked from one thread at a time")
+    shapes = [(90, 120), (120, 90), (64, 200), (200, 64), (150, 150), (33, 44)]
+    batches = [[_frame(shape, index=3 * n + k) for k in range(3)] for n, shape in enumerate(shapes)]
+    prompts = [Prompt("lesion", text=text) for text in (None, "breast lesion", "")]
+
+    def ask(batch: list[Frame]) -> list[tuple[bytes, float, float]]:
+        found = [
+            proposal for prompt in prompts for answer in proposer.propose_many(batch, prompt) for proposal in answer
+        ]
+        found += [proposal for frame in batch for prompt in prompts for proposal in proposer.propose(frame, prompt)]
+        assert [p.frame_key for p in found[:3]] == [frame.ref.key for frame in batch]
+        return [(p.mask.to_array().tobytes(), round(p.presence, 4), round(p.quality, 4)) for p in found]
+
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(ask, batches))
+    proposer.close()
+    assert together == [ask(batch) for batch in batches]
 
 
 def test_frames_that_share_a_key_are_not_confused(proposer) -> None:

@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 
-from usassist.core.cli.pipeline import Behind, ahead
+from usassist.core.cli.pipeline import Behind, ahead, side_by_side
 
 
 class Source:
@@ -91,3 +91,67 @@ def test_what_a_call_raises_is_raised_in_the_end() -> None:
 
     with pytest.raises(ValueError, match="no"), Behind(most=4) as behind:
         behind.call(fail)
+
+
+def test_results_come_in_order_though_a_later_item_is_done_first() -> None:
+    second_is_done = threading.Event()
+
+    def work(number: int) -> tuple[int, int]:
+        if number == 0:
+            assert second_is_done.wait(10), "the second was not begun while the first was worked on"
+        elif number == 1:
+            second_is_done.set()
+        return number, threading.get_ident()
+
+    results = list(side_by_side(work, range(9), threads=2))
+    assert [number for number, _ in results] == list(range(9))
+    assert threading.get_ident() not in {thread for _, thread in results}
+
+
+def test_no_more_items_are_taken_than_threads_work_on_and_one() -> None:
+    taken: list[int] = []
+
+    def items() -> Generator[int, None, None]:
+        for number in range(20):
+            taken.append(number)
+            yield number
+
+    with closing(side_by_side(lambda number: number, items(), threads=3)) as results:
+        for number in results:
+            assert len(taken) <= number + 1 + 3
+
+
+def test_what_is_raised_comes_in_its_place_and_nothing_behind_it_is_begun() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        if number == 2:
+            raise ValueError("broken")
+        return number
+
+    found = []
+    with (
+        pytest.raises(ValueError, match="broken"),
+        closing(side_by_side(work, range(50), threads=2)) as results,
+    ):
+        found += results
+    assert found == [0, 1]
+    assert max(begun) <= 4
+
+
+def test_who_stops_early_waits_for_what_is_worked_on() -> None:
+    started, go, done = threading.Event(), threading.Event(), []
+
+    def work(number: int) -> int:
+        if number == 1:
+            started.set()
+            go.wait(10)
+        done.append(number)
+        return number
+
+    results = side_by_side(work, range(50), threads=2)
+    assert next(results) == 0 and started.wait(10)
+    go.set()
+    results.close()
+    assert 1 in done and max(done) <= 3

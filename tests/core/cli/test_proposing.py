@@ -1,6 +1,7 @@
 """Frames are asked about in batches, and what is reported is as if they had been one by one."""
 
 import json
+import threading
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -31,6 +32,22 @@ def batches(square: Square) -> list[int]:
 
     square.propose_many = propose_many  # type: ignore[attr-defined]
     return asked
+
+
+@pytest.fixture
+def pairs(square: Square) -> set[int]:
+    """Let two threads ask the engine, which waits until both of them do; returns which threads asked."""
+    threads: set[int] = set()
+    both = threading.Barrier(2, timeout=10)
+
+    def propose_many(frames: Sequence[Frame], prompt: Prompt) -> tuple[tuple[Proposal, ...], ...]:
+        both.wait()
+        threads.add(threading.get_ident())
+        return tuple(square.propose(frame, prompt) for frame in frames)
+
+    square.propose_many = propose_many  # type: ignore[attr-defined]
+    square.threads_at_once = 2  # type: ignore[attr-defined]
+    return threads
 
 
 def _names(document: dict[str, Any]) -> list[str]:
@@ -88,6 +105,58 @@ def test_a_mask_that_cannot_be_written_is_its_files_failure(tmp_path: Path, monk
     assert [entry["input"] for entry in document["failed"]] == ["b.png"]
 
 
+def test_two_batches_are_asked_about_at_the_same_time_and_listed_in_order(tmp_path: Path, pairs: set[int]) -> None:
+    for index in range(4 * AT_ONCE):
+        picture(tmp_path / "in" / f"{index:03d}.png", 100 if index % 3 else 0, shape=(12 + index, 20))
+    status, document = propose(tmp_path / "out", tmp_path / "in")
+    assert status == 0 and len(pairs) == 2 and threading.get_ident() not in pairs
+    assert _names(document) == [f"{index:03d}.png" for index in range(4 * AT_ONCE)]
+    for index, item in enumerate(document["items"]):
+        mask = read(tmp_path / "out" / item["mask"])
+        assert mask.shape == (12 + index, 20) and mask.any() == bool(index % 3)
+
+
+@pytest.mark.usefixtures("pairs")
+def test_of_two_batches_at_the_same_time_a_bad_file_is_the_only_one_to_fail(tmp_path: Path) -> None:
+    for index in range(2 * AT_ONCE):
+        picture(tmp_path / "in" / f"{index:03d}.png", 255 if index == 3 else 100)
+    (tmp_path / "in" / "000.png").write_bytes(b"no picture")
+    status, document = propose(tmp_path / "out", tmp_path / "in")
+    assert status == 3 and [entry["input"] for entry in document["failed"]] == ["000.png", "003.png"]
+    assert len(document["items"]) == 2 * AT_ONCE - 2 and _names(document) == sorted(_names(document))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_ctrl_c_on_any_thread_keeps_the_batches_before_it_whole(tmp_path: Path, square: Square, threads: int) -> None:
+    def propose_many(frames: Sequence[Frame], prompt: Prompt) -> tuple[tuple[Proposal, ...], ...]:
+        if frames[0].shape[0] == 12 + 2 * AT_ONCE:
+            raise KeyboardInterrupt
+        return tuple(square.propose(frame, prompt) for frame in frames)
+
+    square.propose_many = propose_many  # type: ignore[attr-defined]
+    square.threads_at_once = threads  # type: ignore[attr-defined]
+    for index in range(9 * AT_ONCE):
+        picture(tmp_path / "in" / f"{index:03d}.png", shape=(12 + index, 20))
+    status, document = propose(tmp_path / "out", tmp_path / "in")
+    expected = [f"{index:03d}.png" for index in range(2 * AT_ONCE)]
+    assert status == 130 and _names(document) == expected
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {*expected, "proposals.json"}
+    assert len(square.asked) <= 6 * AT_ONCE, "what nobody began is not asked about any more"
+
+
+def test_an_engine_that_says_nothing_is_asked_on_the_callers_thread(
+    tmp_path: Path, square: Square, batches: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[int] = set()
+    answer = square.propose
+    spy = lambda frame, prompt: threads.add(threading.get_ident()) or answer(frame, prompt)  # noqa: E731
+    monkeypatch.setattr(square, "propose", spy)
+    for index in range(2 * AT_ONCE):
+        picture(tmp_path / "in" / f"{index}.png")
+    propose(tmp_path / "out", tmp_path / "in")
+    assert threads == {threading.get_ident()} and batches == [AT_ONCE, AT_ONCE]
+
+
 class Cine:
     """A long cine whose every tenth frame is white, and whose frame 5 cannot be read."""
 
@@ -109,9 +178,11 @@ class Cine:
         self.closed = True
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 def test_of_a_long_cine_a_few_frames_are_held_at_a_time(
-    tmp_path: Path, square: Square, batches: list[int], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, square: Square, batches: list[int], monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
+    square.threads_at_once = threads  # type: ignore[attr-defined]
     opened: list[Cine] = []
 
     def open_source(source: Source) -> Cine:
@@ -133,7 +204,7 @@ def test_of_a_long_cine_a_few_frames_are_held_at_a_time(
     assert [item["frame"] for item in document["items"]] == sorted(item["frame"] for item in document["items"])
     reason = f"{Cine.frames // 10 + 1} of {Cine.frames} frames failed; frame 5: The frame is cut short."
     assert document["failed"] == [{"input": "clip.tif", "reason": reason}]
-    assert opened[0].closed and most_held <= 4 * AT_ONCE and max(batches) == AT_ONCE
+    assert opened[0].closed and most_held <= (2 + 2 * threads) * AT_ONCE and max(batches) == AT_ONCE
 
 
 def test_pictures_are_let_go_of_before_their_masks_are_written(

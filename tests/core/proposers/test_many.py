@@ -3,7 +3,7 @@ import pytest
 
 from usassist.core.domain import Frame, FrameRef, Mask, Prompt, Proposal
 from usassist.core.errors import ModelError
-from usassist.core.proposers.many import answer_each, answers_many
+from usassist.core.proposers.many import answer_each, answers_many, threads_at_once
 
 
 def _frame(index: int) -> Frame:
@@ -57,3 +57,13 @@ def test_an_answer_is_there_before_the_next_frame_is_looked_at() -> None:
     next(answers)
     assert engine.asked == [[0]]
     assert not list(answer_each(engine, [], Prompt("x")))
+
+
+def test_an_engine_says_itself_from_how_many_threads_it_may_be_asked() -> None:
+    class Threaded(Many):
+        threads_at_once = 3
+
+    class Plain(One):
+        threads_at_once = 3
+
+    assert [threads_at_once(engine) for engine in (One(), Many(), Threaded(), Plain())] == [1, 1, 3, 1]

@@ -1,12 +1,13 @@
-"""Reading ahead and writing behind: two threads beside the one that computes, each with a short queue."""
+"""Reading ahead, computing side by side and writing behind: threads with short queues between them."""
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
 
 _Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 _END = object()
 
 
@@ -25,6 +26,28 @@ def ahead(items: Generator[_Item, None, None], *, most: int) -> Generator[_Item,
             for future in waiting:
                 future.cancel()
             pool.submit(items.close)
+
+
+def side_by_side(
+    work: Callable[[_Item], _Result], items: Iterable[_Item], *, threads: int
+) -> Generator[_Result, None, None]:
+    """Yield what `work` makes of each item, in order: so many threads work, and one item more waits for the next free.
+
+    What `work` raises is raised here, in its place; what is behind it is given up. Whoever stops early closes what this
+    returns, which waits for what is being worked on.
+    """
+    with ThreadPoolExecutor(threads, thread_name_prefix="usassist-beside") as pool:
+        waiting: deque[Future[_Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 class Behind:

@@ -1,10 +1,11 @@
 """The work of `usassist propose`: files are read ahead, frames asked about in batches, masks written behind.
 
-Whatever the number of files and the length of a cine, three batches of frames and a few of masks are in memory, and
-less than a kilobyte a mask for proposals.json.
+An engine that may be asked from several threads is asked about as many batches at once. Whatever the number of files
+and the length of a cine, two batches of frames that are read ahead, one for each of those threads, one between and a
+few of masks are in memory, and less than a kilobyte a mask for proposals.json.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,11 +17,12 @@ import numpy as np
 from usassist.core.cli.engine import LABEL_ID, Engine
 from usassist.core.cli.inputs import Failure, Input
 from usassist.core.cli.output import Bar
-from usassist.core.cli.pipeline import Behind, ahead
+from usassist.core.cli.pipeline import Behind, ahead, side_by_side
 from usassist.core.domain import Frame, Mask, Prompt, Proposal
 from usassist.core.errors import UsassistError
 from usassist.core.exchange.format import FormatSpec
-from usassist.core.proposers.many import AT_ONCE, Answer, answer_each, answers_many
+from usassist.core.models.threads import shared_threads
+from usassist.core.proposers.many import AT_ONCE, Answer, answer_each, answers_many, threads_at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,9 @@ class _End:
     reason: str = ""
 
 
+_Batch = Sequence[_Look | _End]
+
+
 @dataclass(slots=True)
 class Job:
     """What is being written: items grow frame by frame, so that whatever stops the job, what is done is reported.
@@ -64,18 +69,19 @@ class Job:
         """Propose for every frame of every file: a still is `<name>.png`, a cine `<name>_0000.png`.
 
         A frame that fails leaves the others; its file is then listed once, with the first reason. However this ends,
-        masks whose answer was there are written, and their items listed.
+        masks up to the first whose answer was not there are written, and their items listed.
         """
         most = AT_ONCE if answers_many(self.engine.proposer) else 1
+        threads = threads_at_once(self.engine.proposer)
         steps = _steps(inputs, names, suffix=self.format.suffix)
-        batch: list[_Look | _End] = []
-        with Behind(most=4 * AT_ONCE) as behind, closing(ahead(steps, most=2 * AT_ONCE)) as read:
-            for step in read:
-                batch.append(step)
-                if len(batch) >= 4 * AT_ONCE or sum(isinstance(each, _Look) for each in batch) >= most:
-                    self._ask(batch, behind, bar)
-                    batch = []
-            self._ask(batch, behind, bar)
+        with (
+            Behind(most=4 * AT_ONCE) as behind,
+            closing(ahead(steps, most=2 * AT_ONCE)) as read,
+            shared_threads(threads),
+            closing(self._answered(_batches(read, most=most), threads=threads)) as answered,
+        ):
+            for batch, answers in answered:
+                self._hand_over(batch, answers, behind, bar)
 
     @property
     def unlike(self) -> int:
@@ -101,16 +107,27 @@ class Job:
             **special,
         }
 
-    def _ask(self, batch: Sequence[_Look | _End], behind: Behind, bar: Bar) -> None:
+    def _answered(
+        self, batches: Iterable[_Batch], *, threads: int
+    ) -> Generator[tuple[_Batch, Iterator[Answer]], None, None]:
+        """Yield each batch with the answers about its frames; with one thread they are made while they are taken."""
+        if threads > 1:
+            yield from side_by_side(lambda batch: (batch, iter(list(self._ask(batch)))), batches, threads=threads)
+        else:
+            yield from ((batch, self._ask(batch)) for batch in batches)
+
+    def _ask(self, batch: _Batch) -> Iterator[Answer]:
         frames = [step.frame for step in batch if isinstance(step, _Look) and step.frame is not None]
-        answers = answer_each(self.engine.proposer, frames, self.prompt)
+        return map(_without_maps, answer_each(self.engine.proposer, frames, self.prompt))
+
+    def _hand_over(self, batch: _Batch, answers: Iterator[Answer], behind: Behind, bar: Bar) -> None:
         for step in batch:
             if isinstance(step, _End):
                 behind.call(partial(self._end, step, bar))
             elif step.frame is None:
                 behind.call(partial(self._broken.append, (step.index, step.reason)))
             else:
-                answer = _without_maps(next(answers))
+                answer = next(answers)
                 behind.call(partial(self._finish, replace(step, frame=None), _without_pixels(step.frame), answer))
 
     def _finish(self, step: _Look, frame: Frame, answer: Answer) -> None:
@@ -165,6 +182,17 @@ def _steps(inputs: Sequence[Input], names: Sequence[str], *, suffix: str) -> Gen
         finally:
             reader.close()
         yield _End(relative, frames=len(study.frames), is_cine=study.is_cine)
+
+
+def _batches(steps: Iterable[_Look | _End], *, most: int) -> Generator[_Batch, None, None]:
+    """Yield the steps in lists of at most `most` frames each; of files without any, a few more go into one."""
+    batch: list[_Look | _End] = []
+    for step in steps:
+        batch.append(step)
+        if len(batch) >= 4 * AT_ONCE or sum(isinstance(each, _Look) for each in batch) >= most:
+            yield batch
+            batch = []
+    yield batch
 
 
 def _without_maps(answer: Answer) -> Answer:

@@ -1,7 +1,11 @@
-"""How many threads torch may use, and how they wait; to be said before torch is imported."""
+"""How many threads torch may use and how they wait, said before its import, and how answers side by side share them."""
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
+
+_MOST_SIDE_BY_SIDE = 4
 
 
 def limit_threads(*, spare: int = 0) -> None:
@@ -18,6 +22,33 @@ def limit_threads(*, spare: int = 0) -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch.get_num_threads() > count:
         torch.set_num_threads(count)
+
+
+def answers_side_by_side(device: str) -> int:
+    """Return how many answers are worth computing side by side on "cpu" or "cuda"; torch is imported already.
+
+    On a CPU one for each of torch's threads, but at most 4: each holds the maps of its own images.
+    """
+    return min(_MOST_SIDE_BY_SIDE, sys.modules["torch"].get_num_threads()) if device == "cpu" else 1
+
+
+@contextlib.contextmanager
+def shared_threads(among: int) -> Iterator[None]:
+    """Divide torch's threads by `among`, for as many threads that begin in the block and ask for answers side by side.
+
+    Several answers on a thread each are done sooner than one after the other on all of them: nobody waits for anybody.
+    Does nothing for one, and where torch is not imported yet.
+    """
+    torch = sys.modules.get("torch")
+    if among == 1 or torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, before // among))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _cores() -> int:

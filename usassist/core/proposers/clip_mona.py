@@ -14,7 +14,7 @@ from usassist.core.io.scan import scan_box, scan_grey
 from usassist.core.models.config import ModelConfig, Precision, Task
 from usassist.core.models.familiarity import Familiarity, load_familiarity
 from usassist.core.models.memory import keep_freed_memory
-from usassist.core.models.threads import limit_threads
+from usassist.core.models.threads import answers_side_by_side, limit_threads
 from usassist.core.models.token_count import TokenCount
 from usassist.core.proposers.answers import Answers
 from usassist.core.proposers.proposer import BuildOptions, Proposer, ProposerSpec, frame_token
@@ -89,6 +89,11 @@ class ClipMonaProposer:
         return self._model.precision
 
     @property
+    def threads_at_once(self) -> int:
+        """Return how many threads may ask it at the same time and are answered sooner so."""
+        return answers_side_by_side(self._model.encoder.device.type)
+
+    @property
     def logit_scale(self) -> float:
         """Return the model's learned factor on cosines before a softmax."""
         return float(self._model.logit_scale)
@@ -140,14 +145,13 @@ class ClipMonaProposer:
             features = model.encode(torch.cat([self._image(frame) for frame in frames]))
             out = model.decode(features, self._asked(model, prompt))
         likes = self._watch.judge(frames, features)
-        answers = []
+        found = []
         for frame in frames:
             own, out = out.split(1)
-            answers.append(self._answers.proposals(frame, prompt, own))
-        seconds = (time.perf_counter() - started) / sum(map(len, answers))
+            found.append(self._answers.proposals(frame, prompt, own))
+        seconds = (time.perf_counter() - started) / sum(map(len, found))
         return tuple(
-            tuple(like.told(proposal, seconds=seconds) for proposal in answer)
-            for like, answer in zip(likes, answers, strict=True)
+            tuple(like.told(each, seconds=seconds) for each in those) for like, those in zip(likes, found, strict=True)
         )
 
     def embed(self, frame: Frame) -> Floats:

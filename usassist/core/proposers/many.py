@@ -14,7 +14,10 @@ AT_ONCE = 8
 
 
 class BatchProposer(Proposer, Protocol):
-    """An engine that answers about several frames at once, quicker than about one after the other."""
+    """An engine that answers about several frames at once, quicker than about one after the other.
+
+    Where it has a `threads_at_once`, so many threads may ask it at the same time, each about frames of its own.
+    """
 
     def propose_many(self, frames: Sequence[Frame], prompt: Prompt) -> tuple[tuple[Proposal, ...], ...]:
         """Return for each frame what `propose` would, but for rounding. Raises ModelError where one of them would."""
@@ -33,6 +36,11 @@ class Answer:
 def answers_many(proposer: Proposer) -> TypeGuard[BatchProposer]:
     """Return whether an engine can be asked about several frames at once."""
     return callable(getattr(proposer, "propose_many", None))
+
+
+def threads_at_once(proposer: Proposer) -> int:
+    """Return how many threads may ask an engine at the same time; 1 for one that does not say so itself."""
+    return int(getattr(proposer, "threads_at_once", 1)) if answers_many(proposer) else 1
 
 
 def answer_each(proposer: Proposer, frames: Sequence[Frame], prompt: Prompt) -> Iterator[Answer]:

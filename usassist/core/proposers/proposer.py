@@ -14,7 +14,7 @@ from usassist.core.models.token_count import TokenCount
 
 
 class Proposer(Protocol):
-    """An engine that proposes masks. Calls come from one thread at a time."""
+    """An engine that proposes masks. Calls come from one thread at a time unless it has a `threads_at_once`."""
 
     @property
     def spec(self) -> "ProposerSpec":

@@ -83,11 +83,12 @@ def probabilities(out: "Segmentation", box: Box) -> Floats:
     """Return the probability (K, rows, columns) of each object in the box, from the outputs for one image."""
     import torch
 
-    size = (box.width, box.height)
-    logits = out.logits if out.logits.shape[1] > 2 else out.object_logits()
+    logits = (out.logits if out.logits.shape[1] > 2 else out.object_logits())[0].float().cpu().numpy()
+    maps = np.empty((len(logits), box.height, box.width), dtype=np.float32)
     # Logits, not probabilities, are interpolated: the contour then lies where the model is undecided.
-    maps = [cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in logits[0].float().cpu().numpy()]
-    stack = torch.from_numpy(np.stack(maps))
+    for part, into in zip(logits, maps, strict=True):
+        cv2.resize(part, (box.width, box.height), dst=into, interpolation=cv2.INTER_LINEAR)
+    stack = torch.from_numpy(maps)
     found: Floats = (stack.sigmoid_() if len(maps) == 1 else stack.softmax(0)[1:]).numpy()
     return found
 

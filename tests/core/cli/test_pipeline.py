@@ -144,14 +144,49 @@ def test_who_stops_early_waits_for_what_is_worked_on() -> None:
     started, go, done = threading.Event(), threading.Event(), []
 
     def work(number: int) -> int:
-        if number == 1:
+        if number == 0:
+            assert started.wait(10)
+        elif number == 1:
             started.set()
             go.wait(10)
         done.append(number)
         return number
 
     results = side_by_side(work, range(50), threads=2)
-    assert next(results) == 0 and started.wait(10)
+    assert next(results) == 0
     go.set()
     results.close()
     assert 1 in done and max(done) <= 3
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_what_stops_the_items_comes_behind_the_results_of_all_that_was_begun(error: type[BaseException]) -> None:
+    def items() -> Generator[int, None, None]:
+        yield from range(3)
+        raise error
+
+    found = []
+    with pytest.raises(error), closing(side_by_side(lambda number: number, items(), threads=4)) as results:
+        found += results
+    assert found == [0, 1, 2]
+
+
+def test_a_result_is_given_as_soon_as_it_is_there_and_others_are_still_worked_on() -> None:
+    first_is_done, go = threading.Event(), threading.Event()
+
+    def work(number: int) -> int:
+        if number == 0:
+            first_is_done.set()
+        elif number == 1:
+            assert go.wait(10)
+        return number
+
+    def items() -> Generator[int, None, None]:
+        yield 0
+        assert first_is_done.wait(10)
+        yield from (1, 2)
+
+    with closing(side_by_side(work, items(), threads=8)) as results:
+        assert next(results) == 0
+        go.set()
+        assert list(results) == [1, 2]

@@ -144,6 +144,30 @@ def test_ctrl_c_on_any_thread_keeps_the_batches_before_it_whole(tmp_path: Path, 
     assert len(square.asked) <= 6 * AT_ONCE, "what nobody began is not asked about any more"
 
 
+def test_one_batch_alone_has_all_of_torchs_threads(tmp_path: Path, square: Square) -> None:
+    torch = pytest.importorskip("torch")
+    counts: list[int] = []
+
+    def propose_many(frames: Sequence[Frame], prompt: Prompt) -> tuple[tuple[Proposal, ...], ...]:
+        counts.append(torch.get_num_threads())
+        return tuple(square.propose(frame, prompt) for frame in frames)
+
+    square.propose_many = propose_many  # type: ignore[attr-defined]
+    square.threads_at_once = 2  # type: ignore[attr-defined]
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for count, expected in ((2, [2]), (2 * AT_ONCE, [1, 1])):
+            counts.clear()
+            for index in range(count):
+                picture(tmp_path / str(count) / f"{index:03d}.png")
+            propose(tmp_path / f"out{count}", tmp_path / str(count))
+            assert counts == expected
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_an_engine_that_says_nothing_is_asked_on_the_callers_thread(
     tmp_path: Path, square: Square, batches: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

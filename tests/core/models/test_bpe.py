@@ -63,6 +63,8 @@ def test_half_a_character_is_no_crash() -> None:
 
 
 def test_without_the_table_a_sentence_says_what_to_install(monkeypatch, tmp_path) -> None:
+    (tmp_path / bpe._TABLE).write_bytes(b"somebody else's")  # never read from where the command happens to run
+    monkeypatch.chdir(tmp_path)
     for found in (None, SimpleNamespace(origin=str(tmp_path / "open_clip" / "__init__.py"))):
         monkeypatch.setattr(bpe.importlib.util, "find_spec", lambda _, found=found: found)
         with pytest.raises(ModelError, match="open_clip_torch is missing; install that package again"):

@@ -4,7 +4,7 @@ from torch import nn
 
 from usassist.core.models.clip import ImageFeatures
 from usassist.core.models.decoder import FilmSkipDecoder
-from usassist.core.models.mask_head import Segmentation, log_odds, uncontested
+from usassist.core.models.mask_head import Segmentation, log_odds, seen_inside, uncontested
 
 
 def _segmentation(channels: int) -> Segmentation:
@@ -78,3 +78,19 @@ def test_a_pixel_belongs_to_its_likeliest_object_alone() -> None:
     assert torch.equal(uncontested(probability), expected)
     assert torch.equal(uncontested(probability[0]), expected[0])
     assert torch.equal(uncontested(probability[:, :1]), probability[:, :1])
+
+
+def test_what_lies_inside_a_mask_is_summed_in_float32_also_under_autocast() -> None:
+    torch.manual_seed(0)
+    x, odds = torch.randn(2, 5, 16, 16), torch.randn(2, 1, 32, 32)
+    plain = seen_inside(x, odds)
+    with torch.autocast("cpu", torch.bfloat16):
+        lowered = seen_inside(x, odds)
+    assert all(torch.equal(*both) for both in zip(plain, lowered, strict=True))
+
+
+def test_the_mean_inside_weighs_each_place_by_its_probability() -> None:
+    x = torch.arange(4.0).reshape(1, 1, 2, 2)
+    odds = torch.tensor([[[[40.0, -40.0], [40.0, -40.0]]]])
+    inside, shape = seen_inside(x, odds)
+    assert torch.allclose(inside, torch.tensor([[1.0]])) and shape[0, 2] == 0.5

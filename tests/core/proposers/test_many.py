@@ -66,4 +66,8 @@ def test_an_engine_says_itself_from_how_many_threads_it_may_be_asked() -> None:
     class Plain(One):
         threads_at_once = 3
 
-    assert [threads_at_once(engine) for engine in (One(), Many(), Threaded(), Plain())] == [1, 1, 3, 1]
+    class Confused(Many):
+        threads_at_once = 0
+
+    engines = (One(), Many(), Threaded(), Plain(), Confused())
+    assert [threads_at_once(engine) for engine in engines] == [1, 1, 3, 1, 1]

@@ -33,21 +33,40 @@ def side_by_side(
 ) -> Generator[_Result, None, None]:
     """Yield what `work` makes of each item, in order: so many threads work, and one item more waits for the next free.
 
-    What `work` raises is raised here, in its place; what is behind it is given up. Whoever stops early closes what this
-    returns, which waits for what is being worked on.
+    What `work` raises is raised here, in its place; what is behind it is given up. What stops the items is raised
+    behind the results of all that was being worked on. Whoever stops early closes what this returns, which waits for
+    that work too.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="usassist-beside") as pool:
         waiting: deque[Future[_Result]] = deque()
         try:
             for item in items:
                 waiting.append(pool.submit(work, item))
-                if len(waiting) > threads:
-                    yield waiting.popleft().result()
+                while waiting and (len(waiting) > threads or waiting[0].done()):
+                    yield _first(waiting)
             while waiting:
-                yield waiting.popleft().result()
+                yield _first(waiting)
+        except GeneratorExit:
+            raise
+        except BaseException:
+            _cancel(waiting)
+            while waiting and not waiting[0].cancelled() and waiting[0].exception() is None:
+                yield _first(waiting)
+            raise
         finally:
-            for future in waiting:
-                future.cancel()
+            _cancel(waiting)
+
+
+def _first(waiting: deque[Future[_Result]]) -> _Result:
+    """Wait for the first result and take it out; it stays in where it raises, or where waiting is interrupted."""
+    result = waiting[0].result()
+    waiting.popleft()
+    return result
+
+
+def _cancel(waiting: Iterable[Future[_Result]]) -> None:
+    for future in waiting:
+        future.cancel()
 
 
 class Behind:

@@ -1,14 +1,15 @@
 """The work of `usassist propose`: files are read ahead, frames asked about in batches, masks written behind.
 
 An engine that may be asked from several threads is asked about as many batches at once. Whatever the number of files
-and the length of a cine, two batches of frames that are read ahead, one for each of those threads, one between and a
-few of masks are in memory, and less than a kilobyte a mask for proposals.json.
+and the length of a cine, two batches of frames that are read ahead, at most two for each of those threads and a few of
+masks are in memory, and less than a kilobyte a mask for proposals.json.
 """
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -72,16 +73,16 @@ class Job:
         masks up to the first whose answer was not there are written, and their items listed.
         """
         most = AT_ONCE if answers_many(self.engine.proposer) else 1
-        threads = threads_at_once(self.engine.proposer)
         steps = _steps(inputs, names, suffix=self.format.suffix)
-        with (
-            Behind(most=4 * AT_ONCE) as behind,
-            closing(ahead(steps, most=2 * AT_ONCE)) as read,
-            shared_threads(threads),
-            closing(self._answered(_batches(read, most=most), threads=threads)) as answered,
-        ):
-            for batch, answers in answered:
-                self._hand_over(batch, answers, behind, bar)
+        with Behind(most=4 * AT_ONCE) as behind, closing(ahead(steps, most=2 * AT_ONCE)) as read:
+            batches = _batches(read, most=most)
+            first = list(islice(batches, threads_at_once(self.engine.proposer)))  # fewer need no more threads
+            with (
+                shared_threads(len(first)),
+                closing(self._answered(chain(first, batches), threads=len(first))) as answered,
+            ):
+                for batch, answers in answered:
+                    self._hand_over(batch, answers, behind, bar)
 
     @property
     def unlike(self) -> int:

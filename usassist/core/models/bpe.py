@@ -100,7 +100,8 @@ def _table() -> _Table:
 
 def _path() -> Path:
     found = importlib.util.find_spec("open_clip")
-    path = Path(str(found.origin)).with_name(_TABLE) if found is not None else Path(_TABLE)
-    if not path.is_file():
-        raise ModelError(f"{_TABLE} of the package open_clip_torch is missing; install that package again.")
-    return path
+    if found is not None and found.origin is not None:
+        path = Path(found.origin).with_name(_TABLE)
+        if path.is_file():
+            return path
+    raise ModelError(f"{_TABLE} of the package open_clip_torch is missing; install that package again.")

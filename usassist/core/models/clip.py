@@ -1,4 +1,4 @@
-"""One wrapper around every CLIP that open_clip can build: pooled embedding, feature taps, text embedding."""
+"""One wrapper around every CLIP, ours and open_clip's: pooled embedding, feature taps, text embedding."""
 
 import contextlib
 import logging
@@ -76,7 +76,7 @@ class ImageFeatures:
 
 
 class ClipEncoder(nn.Module):
-    """An open_clip model with taps into its image tower.
+    """A CLIP with taps into its image tower.
 
     `tap_channels` lists the channels of the taps, shallow to deep; `width` is the size of the shared embedding;
     `prefix_tokens` how many class tokens stand beside a map.

@@ -30,7 +30,10 @@ class ClimbingHead(MaskHead):
         presence_dropout: float = PRESENCE_DROPOUT,
         doubled: int = 0,
     ) -> None:
-        """Give the first `doubled` levels two convolutions; raise ValueError unless `widths` is one a tap but one."""
+        """Give the first `doubled` levels two convolutions.
+
+        Raises ValueError where `widths` does not name one width fewer than there are taps.
+        """
         super().__init__(objects, condition=condition, presence_dropout=presence_dropout)
         require_widths(tap_channels, widths)
         self.film = nn.ModuleList(Film(condition, channels) for channels in (tap_channels[-1], *widths))

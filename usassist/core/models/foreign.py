@@ -4,16 +4,13 @@ import sys
 from typing import Any
 
 
-def seen(*names: str) -> tuple[Any, ...]:
+def imported_classes(*names: str) -> tuple[Any, ...]:
     """Return the classes of these dotted names whose modules are imported; nothing is of any other class.
 
-    >>> seen("collections.OrderedDict", "never_imported.Anything")
+    Raises AttributeError where an imported module has no such class: another version moved it.
+
+    >>> imported_classes("collections.OrderedDict", "never_imported.Anything")
     (<class 'collections.OrderedDict'>,)
     """
-    found = []
-    for name in names:
-        module, _, own = name.rpartition(".")
-        kind = getattr(sys.modules.get(module), own, None)
-        if isinstance(kind, type):
-            found.append(kind)
-    return tuple(found)
+    split = (name.rpartition(".") for name in names)
+    return tuple(getattr(sys.modules[module], own) for module, _, own in split if module in sys.modules)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from usassist.core.errors import ModelError
-from usassist.core.models.foreign import seen
+from usassist.core.models.foreign import imported_classes
 
 if TYPE_CHECKING:
     from usassist.core.models.int8 import PackedMatrix
@@ -25,13 +25,13 @@ def replace_in(visual: nn.Module) -> int:
 
     Parameters stay the same objects under the same names, and answers change by rounding alone.
     """
-    plain = seen("open_clip.transformer.ResidualAttentionBlock")
+    plain = imported_classes("open_clip.transformer.ResidualAttentionBlock")
     blocks: list[Any] = [block for block in visual.modules() if type(block) in plain]
     for block in blocks:
         # A block that attends from one sequence to another normalises the other one too.
         if type(block.attn) is nn.MultiheadAttention and not hasattr(block, "ln_1_kv"):
             block.attn = SelfAttention(block.attn)
-        if type(block.mlp.gelu) in seen("open_clip.transformer.QuickGELU"):
+        if type(block.mlp.gelu) in imported_classes("open_clip.transformer.QuickGELU"):
             block.mlp.gelu = QuickGelu()
         block.mlp = ChunkedMlp(OrderedDict(block.mlp.named_children()))
     return len(blocks)

@@ -130,7 +130,7 @@ class MaskHead(nn.Module):
         """Return `logits` with presence and quality; `fine` are the features they were made of, `deep` the deepest."""
         odds = log_odds(logits)
         seen = [seen_inside(fine, odds[:, k : k + 1]) for k in range(self.objects)]
-        mean = deep.mean(dim=(2, 3))
+        mean = deep.float().mean(dim=(2, 3))
         presence = self._presence(torch.cat([mean, deep.amax(dim=(2, 3))], dim=1), seen)
         quality = torch.cat([self._quality(mean, each) for each in seen], dim=1)
         if self.objects == 1:
@@ -159,7 +159,8 @@ def seen_inside(x: Tensor, odds: Tensor) -> Seen:
     if x.shape[-2:] != probability.shape[-2:]:
         probability = F.adaptive_avg_pool2d(probability, (x.shape[-2], x.shape[-1]))
     total = probability.sum(dim=(2, 3)).clamp_min(1e-3)
-    mean_inside = (x.flatten(2).float() @ probability.flatten(2).transpose(1, 2)).squeeze(2) / total
+    with torch.autocast(x.device.type, enabled=False):
+        mean_inside = (x.flatten(2).float() @ probability.flatten(2).transpose(1, 2)).squeeze(2) / total
     doubt = (probability * (1 - probability)).sum(dim=(2, 3)) / total
     certain = (probability * probability).sum(dim=(2, 3)) / total
     shape = torch.cat([doubt, certain, probability.mean(dim=(2, 3)), probability.amax(dim=(2, 3))], dim=1)

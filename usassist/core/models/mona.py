@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from usassist.core.errors import ModelError
-from usassist.core.models.foreign import seen
+from usassist.core.models.foreign import imported_classes
 from usassist.core.models.vit_block import Block
 
 
@@ -152,7 +152,7 @@ class AdaptedStage(nn.Module):
 
 def has_known_halves(block: nn.Module) -> bool:
     """Return whether a block's two residual halves can be run apart: ours, open_clip's plain one, and timm's."""
-    plain = seen("open_clip.transformer.ResidualAttentionBlock", "timm.models.vision_transformer.Block")
+    plain = imported_classes("open_clip.transformer.ResidualAttentionBlock", "timm.models.vision_transformer.Block")
     return type(block) in (Block, *plain)
 
 

@@ -13,7 +13,7 @@ _WIDTHS = (64, 128, 256, 512)
 class ResNetTrunk(StagedTrunk):
     """A 7x7 stem and four stages of two basic blocks; maps at strides 2, 4, 8, 16 and 32.
 
-    11,176,512 parameters, as many as torchvision's without its classifier. Made for open_clip's timm tower.
+    11,176,512 parameters, as many as torchvision's without its classifier.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What every trunk of our own is to open_clip's timm tower: stages one behind the other, each giving a map."""
+"""A trunk of stages one behind the other, each giving a map."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -37,10 +37,10 @@ def shared_threads(among: int) -> Iterator[None]:
     """Divide torch's threads by `among`, for as many threads that begin in the block and ask for answers side by side.
 
     Several answers on a thread each are done sooner than one after the other on all of them: nobody waits for anybody.
-    Does nothing for one, and where torch is not imported yet.
+    Does nothing for less than two, and where torch is not imported yet.
     """
     torch = sys.modules.get("torch")
-    if among == 1 or torch is None:
+    if among <= 1 or torch is None:
         yield
         return
     before = torch.get_num_threads()

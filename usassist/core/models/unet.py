@@ -16,7 +16,7 @@ _LEVELS = 5
 class UNetTrunk(StagedTrunk):
     """The contracting path: double convolutions with pooling between them, maps at strides 1, 2, 4, 8 and 16.
 
-    `base` channels at the first level, twice as many at each further one. Made for open_clip's timm tower.
+    `base` channels at the first level, twice as many at each further one.
     """
 
     def __init__(self, *, base: int = 32) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from usassist.core.models.foreign import seen
+from usassist.core.models.foreign import imported_classes
 
 _OPEN_CLIP = "open_clip.transformer.VisionTransformer"
 _TIMM = "timm.models.vision_transformer.VisionTransformer"
@@ -13,18 +13,18 @@ _TIMM = "timm.models.vision_transformer.VisionTransformer"
 
 def has_more_blocks(visual: Any, tap: int) -> bool:
     """Return whether an image tower is open_clip's or timm's ViT with blocks behind the block `tap`."""
-    if isinstance(visual, seen(_OPEN_CLIP)):
+    if isinstance(visual, imported_classes(_OPEN_CLIP)):
         return len(visual.transformer.resblocks) > tap + 1
     trunk = getattr(visual, "trunk", None)
-    return isinstance(trunk, seen(_TIMM)) and len(trunk.blocks) > tap + 1
+    return isinstance(trunk, imported_classes(_TIMM)) and len(trunk.blocks) > tap + 1
 
 
 def count_maps(visual: Any) -> int | None:
     """Return how many maps can be tapped: a ViT's blocks, the stages of our trunks; None for other trunks of timm's."""
-    if isinstance(visual, seen(_OPEN_CLIP)):
+    if isinstance(visual, imported_classes(_OPEN_CLIP)):
         return len(visual.transformer.resblocks)
     trunk = getattr(visual, "trunk", None)
-    if isinstance(trunk, seen(_TIMM)):
+    if isinstance(trunk, imported_classes(_TIMM)):
         return len(trunk.blocks)
     channels = getattr(trunk, "channels", None)
     return len(channels) if isinstance(channels, tuple) else None

@@ -40,7 +40,7 @@ def answers_many(proposer: Proposer) -> TypeGuard[BatchProposer]:
 
 def threads_at_once(proposer: Proposer) -> int:
     """Return how many threads may ask an engine at the same time; 1 for one that does not say so itself."""
-    return int(getattr(proposer, "threads_at_once", 1)) if answers_many(proposer) else 1
+    return max(1, int(getattr(proposer, "threads_at_once", 1))) if answers_many(proposer) else 1
 
 
 def answer_each(proposer: Proposer, frames: Sequence[Frame], prompt: Prompt) -> Iterator[Answer]:

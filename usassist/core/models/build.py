@@ -61,7 +61,13 @@ def _film_skip(encoder: ClipEncoder, config: ModelConfig) -> MaskHead:
 
 def _promptable(encoder: ClipEncoder, config: ModelConfig) -> MaskHead:
     head = config.head
-    return PromptableDecoder(encoder.tap_channels, condition=encoder.width, widths=head.widths, **_shared(config))
+    return PromptableDecoder(
+        encoder.tap_channels,
+        condition=encoder.width,
+        widths=head.widths,
+        dropout=head.dropout,
+        **_shared(config),
+    )
 
 
 def _unet(encoder: ClipEncoder, config: ModelConfig) -> MaskHead:

@@ -75,7 +75,7 @@ class HeadConfig:
     `fusion`), "clipseg" is CLIPSeg's (`width` is its reduced size, 64; `refined` upsamples in two steps behind a
     convolution, else in one). For classes: "pooled" is linear on the pooled, fused taps of the pyramid with `hidden`
     units before it (0: none). "none" is a pair of towers without a head. `dropout` is that of the heads "clipseg" and
-    "pooled", `presence_dropout` that of what judges presence beside every mask.
+    "pooled", and of whole channels in "promptable", `presence_dropout` that of what judges presence beside every mask.
     """
 
     kind: Literal["film_skip", "promptable", "unet", "pyramid", "clipseg", "pooled", "none"] = "film_skip"

@@ -27,10 +27,17 @@ class PromptableDecoder(ClimbingHead):
     """
 
     def __init__(
-        self, tap_channels: tuple[int, ...], *, widths: tuple[int, ...], objects: int = 1, **options: Any
+        self,
+        tap_channels: tuple[int, ...],
+        *,
+        widths: tuple[int, ...],
+        objects: int = 1,
+        dropout: float = 0.0,
+        **options: Any,
     ) -> None:
-        """Raise ValueError where `widths` does not name one width fewer than there are taps."""
+        """Let whole channels drop out before each level; raise ValueError unless there is one width a tap but one."""
         super().__init__(tap_channels, widths=widths, objects=objects, doubled=len(widths) - 1, **options)
+        self.drop = nn.Dropout2d(dropout)
         # Several objects are told apart by channel; a click would not say which of them is meant.
         self.prompts = _PromptEncoder(widths) if objects == 1 else None
         self.takes_maps = self.prompts is not None
@@ -67,7 +74,7 @@ class PromptableDecoder(ClimbingHead):
 
     def _level(self, level: int, x: Tensor, skip: Tensor, modulation: Modulation) -> Tensor:
         """Return a level of the climb before its prompts and its activation."""
-        return modulated(self.fuse[level](torch.cat([resized(x, skip), skip], dim=1)), modulation)
+        return modulated(self.fuse[level](self.drop(torch.cat([resized(x, skip), skip], dim=1))), modulation)
 
     def _add_confidence(self, *, deep: int, fine: int) -> None:
         super()._add_confidence(deep=deep, fine=fine)

@@ -36,3 +36,11 @@ def test_sharpen_by_one_is_identity_and_by_zero_is_smooth() -> None:
     x = np.random.default_rng(0).random((30, 30), dtype=np.float32)
     assert np.allclose(tone.sharpen(x, factor=1), x, atol=1e-6)
     assert tone.sharpen(x, factor=0).std() < x.std() < tone.sharpen(x, factor=1.5).std()
+
+
+def test_a_grey_map_keeps_the_order_of_values_and_both_ends() -> None:
+    values, rng = np.arange(256, dtype=np.uint8)[None], np.random.default_rng(0)
+    maps = [tone.grey_map(values, rng=rng)[0].astype(int) for _ in range(50)]
+    assert all((np.diff(found) >= 0).all() and found[0] == 0 and found[-1] == 255 for found in maps)
+    middle = [found[128] for found in maps]
+    assert min(middle) < 110 and max(middle) > 150

@@ -41,6 +41,14 @@ def haze(x: Float, *, rng: np.random.Generator) -> Float:
     return np.asarray(x + veil * (1 - x), dtype=np.float32)
 
 
+def coarsen(x: Float, *, rng: np.random.Generator) -> Float:
+    """Show fewer lines and samples: the picture of 35 to 80 % of its width and height, each drawn, enlarged again."""
+    rows, cols = x.shape
+    fewer = [max(1, round(side * share)) for side, share in zip((cols, rows), rng.uniform(0.35, 0.8, 2), strict=True)]
+    small = cv2.resize(x, fewer, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (cols, rows), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+
+
 def speckle(x: Float, *, rng: np.random.Generator) -> Float:
     """Multiply with smooth grain of 5 to 20 % deviation."""
     noise = rng.standard_normal(x.shape, dtype=np.float32)

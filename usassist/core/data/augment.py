@@ -31,7 +31,8 @@ class AugmentConfig:
     Strengths are the largest change to either side: `rotate_deg` in degrees; `scale`, `aspect`, `gamma`, `contrast`
     and `depth_gain` as exponents of e; `shift` and `elastic` (0.01 is mild) as fractions of the size; `gain` as a
     fraction of the full range, `sharpness` of the detail. The others are the probability that it is done at all.
-    `shadow`, `attenuation`, `haze` and `speckle` are ultrasound's own; `calipers` and `text` are what scanners burn in,
+    `shadow`, `attenuation`, `haze` and `speckle` are ultrasound's own; `grey_map` and `resolution` are another
+    scanner's: its map from echoes to grey, and its coarser lines; `calipers` and `text` are what scanners burn in,
     and `unmark` is how often that is taken out, where it is.
     `elsewhere` zooms into tissue beside the object, so that there is nothing to find: a normal image from any other.
     """
@@ -61,6 +62,8 @@ class AugmentConfig:
     solarise: float = 0.0
     elsewhere: float = 0.0
     unmark: float = 0.0
+    grey_map: float = 0.0
+    resolution: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -135,6 +138,8 @@ def _warp_matrix(
 def _intensity(grey: Grey, mask: Grey, *, config: AugmentConfig, rng: np.random.Generator) -> Grey:
     """Change the grey values in the order in which they come about: the tissue, the receiver, the screen, the pen."""
     x = _toned(_remapped(grey, config=config, rng=rng), config=config, rng=rng)
+    if _drawn(config.resolution, rng):
+        x = artefacts.coarsen(x, rng=rng)
     depth = np.linspace(-1, 1, x.shape[0], dtype=np.float32)[:, None]
     x = x * np.exp(depth * np.float32(rng.uniform(-config.depth_gain, config.depth_gain)))
     if rng.random() < config.shadow:
@@ -159,6 +164,8 @@ def _intensity(grey: Grey, mask: Grey, *, config: AugmentConfig, rng: np.random.
 
 def _remapped(grey: Grey, *, config: AugmentConfig, rng: np.random.Generator) -> Grey:
     """Apply what maps stored values to stored values."""
+    if _drawn(config.grey_map, rng):
+        grey = tone.grey_map(grey, rng=rng)
     if _drawn(config.autocontrast, rng):
         grey = tone.autocontrast(grey)
     if _drawn(config.equalise, rng):

@@ -9,6 +9,8 @@ Grey = npt.NDArray[np.uint8]
 Float = npt.NDArray[np.float32]
 
 _TAIL = 0.005
+_STEPS = 5
+_UNEVEN = 0.6
 
 
 def autocontrast(grey: Grey) -> Grey:
@@ -24,6 +26,14 @@ def autocontrast(grey: Grey) -> Grey:
 def equalise(grey: Grey) -> Grey:
     """Spread the grey values of an HxW image so that each is as frequent as the others."""
     return np.asarray(cv2.equalizeHist(grey), dtype=np.uint8)
+
+
+def grey_map(grey: Grey, *, rng: np.random.Generator) -> Grey:
+    """Map the values of an HxW image by a random curve that rises from 0 to 255, as scanners' post-processing does."""
+    rises = np.exp(rng.normal(0.0, _UNEVEN, _STEPS))
+    heights = np.concatenate([[0.0], np.cumsum(rises)]) * (255.0 / rises.sum())
+    table = np.interp(np.arange(256), np.linspace(0, 255, _STEPS + 1), heights)
+    return np.asarray(cv2.LUT(grey, (table + 0.5).astype(np.uint8)), dtype=np.uint8)
 
 
 def posterise(grey: Grey, *, bits: int) -> Grey:

@@ -149,6 +149,9 @@ def _told(child: "subprocess.Popen[str]") -> dict[str, Any]:
 
 def _answer(kind: str, model: str | None) -> None:
     """Run in a child: load, then answer each line on stdin with one of JSON."""
+    from usassist.core.models.threads import limit_threads
+
+    limit_threads()  # before torch is imported, as the application does: else its idle threads spin
     start, cpu = time.perf_counter(), time.process_time()
     import torch  # noqa: F401
 

@@ -115,11 +115,17 @@ WHAT = {
 }
 
 
+def running_threads() -> list[str]:
+    """Return the names of this process's threads, none where the system does not list them."""
+    return sorted(thread.read_text().strip() for thread in Path("/proc/self/task").glob("*/comm"))
+
+
 def main() -> None:
     """Do everything on this process; the first writes what came out."""
     torch.set_num_threads(1)
     with joined_processes("cpu") as (shard, _):
         found = {name: do(shard) for name, do in WHAT.items()}
+    found["threads"] = running_threads()
     if shard.is_first:
         Path(sys.argv[1]).write_text(json.dumps(found))
 

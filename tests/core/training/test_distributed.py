@@ -72,6 +72,12 @@ def test_two_processes_have_the_loss_curve_of_one(name: str, one, two) -> None:
 
 
 @pytest.mark.slow
+def test_no_thread_of_the_group_outlives_it(two) -> None:
+    """One that gives back a tensor while Python ends would abort the process."""
+    assert [name for name in two["threads"] if "gloo" in name] == []
+
+
+@pytest.mark.slow
 def test_the_statistics_of_what_is_frozen_stay_as_they_were_in_one_process_and_in_two(one, two) -> None:
     """Those of a normalisation without weights of its own too: nothing learns there."""
     for found in (one("frozen"), two["frozen"]):

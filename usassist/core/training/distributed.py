@@ -4,6 +4,8 @@ Every process must call the same of these in the same order: they wait for each 
 """
 
 import contextlib
+import gc
+import importlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -60,6 +62,8 @@ def joined_processes(device: str) -> Iterator[tuple[Shard, str]]:
     if device in ("auto", "cuda"):
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
     try:
+        # DistributedDataParallel imports it; imported while there is a group it holds that for good: see _leave.
+        importlib.import_module("torch.distributed.nn.functional")
         if device.startswith("cuda") and torch.cuda.is_available():
             torch.cuda.set_device(device)  # where objects are broadcast from, else the first GPU for all
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
@@ -77,7 +81,17 @@ def joined_processes(device: str) -> Iterator[tuple[Shard, str]]:
             "Another process of this training has stopped, so this one cannot go on; what the other says is the reason."
         ) from error
     finally:
-        dist.destroy_process_group()
+        _leave()
+
+
+def _leave() -> None:
+    """Leave the group and end its threads.
+
+    A thread of gloo that gives back a tensor while Python ends aborts the process. The threads end with the last that
+    holds the group, for instance a DistributedDataParallel of which only the garbage collector knows.
+    """
+    gc.collect()
+    dist.destroy_process_group()
 
 
 def wait_for_all() -> None:

@@ -1,5 +1,7 @@
 """Frames carry stored values untouched, and say a length only where the file said one."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -72,3 +74,12 @@ def test_a_study_of_several_frames_is_a_cine(tmp_path: object) -> None:
     cine = Study(source, tuple(FrameRef(source.key, index) for index in range(3)), 20, 30, ModalityFacts("DICOM"))
     assert still.key == cine.key == "clip-0123abcd"
     assert (still.is_cine, cine.is_cine) == (False, True)
+
+
+def test_a_token_knows_the_key_the_pixels_and_their_kind() -> None:
+    pixels = np.zeros((4, 4), dtype=np.uint8)
+    made = Frame(REF, pixels.copy())
+    assert made.token == Frame(REF, pixels.copy()).token == pickle.loads(pickle.dumps(made)).token
+    others = Frame(FrameRef("b", 0), pixels.copy()), Frame(REF, pixels + 1), Frame(REF, pixels.reshape(2, 8))
+    assert len({made.token, *(other.token for other in others)}) == 4
+    assert Frame(REF, np.asfortranarray(pixels)).token == made.token

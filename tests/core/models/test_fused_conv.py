@@ -43,6 +43,23 @@ def test_one_step_answers_as_the_two_modules(conv, activation) -> None:
 
 
 @needs_operator
+@pytest.mark.parametrize("activation", [nn.Identity(), nn.ReLU()])
+@pytest.mark.parametrize("bias", [False, True])
+def test_what_lasts_and_what_changes_add_up(bias, activation) -> None:
+    conv = nn.Conv2d(9, 8, 3, padding=1, bias=bias)
+    fused = FusedConv(conv, activation)
+    with torch.inference_mode():
+        for batch, side in ((1, 16), (2, 15)):
+            lasts, one, other = (4 * torch.randn(batch, channels, side, side) for channels in (4, 5, 5))
+            first, last = fused.cut(4)
+            kept = last(lasts)
+            for changes in (one, other):
+                expected = activation(conv(torch.cat([changes, lasts], dim=1)))
+                assert torch.allclose(first(changes, plus=kept), expected, atol=1e-5)
+                assert torch.allclose(fused(torch.cat([changes, lasts], dim=1)), expected, atol=1e-5)
+
+
+@needs_operator
 def test_the_order_of_the_weights_follows_the_number_of_threads() -> None:
     fused, x = FusedConv(nn.Conv2d(16, 16, 3, padding=1), nn.ReLU()), torch.randn(1, 16, 32, 32)
     before, orders = torch.get_num_threads(), []

@@ -1,6 +1,8 @@
 """Studies, the frames they hold, and what a file declares about them."""
 
+import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -117,6 +119,14 @@ class Frame:
     def shape(self) -> tuple[int, int]:
         """Return (rows, columns)."""
         return self.pixels.shape[0], self.pixels.shape[1]
+
+    @cached_property
+    def token(self) -> bytes:
+        """Return a short hash of the key and the pixels: what engines cache by, since two projects may share keys."""
+        digest = hashlib.blake2b(self.ref.key.encode(), digest_size=16)
+        digest.update(repr((self.pixels.shape, self.pixels.dtype.str)).encode())
+        digest.update(np.ascontiguousarray(self.pixels).data)
+        return digest.digest()
 
     @property
     def is_colour(self) -> bool:

@@ -3,6 +3,7 @@
 torch has the operator for its compiler and calls it private: where it is missing or not exact, the plain modules stay.
 """
 
+import copy
 import functools
 import logging
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ from usassist.core.models.unet import UNetTrunk
 
 logger = logging.getLogger(__name__)
 
-_STEPS: dict[type[nn.Module], tuple[str, list[float]]] = {
+_Steps = tuple[str, list[float]]
+_STEPS: dict[type[nn.Module], _Steps] = {
     nn.Identity: ("none", []),
     nn.ReLU: ("relu", []),
     nn.ReLU6: ("hardtanh", [0.0, 6.0]),
@@ -49,9 +51,30 @@ class FusedConv(nn.Module):
         self.register_buffer("weight", weight.contiguous(memory_format=torch.channels_last), persistent=False)
         self.register_buffer("bias", None if conv.bias is None else conv.bias.detach(), persistent=False)
         self._ordered: tuple[object, Tensor] | None = None
+        self._cut: tuple[FusedConv, FusedConv] | None = None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the activated convolution of maps (B, C, H, W), channels last."""
+    def cut(self, last: int) -> "tuple[FusedConv, FusedConv]":
+        """Return two convolutions, of the input's first channels and of its `last` ones, that add up to this one.
+
+        Give the second's answer to the first as `plus`: maps that stay while others change are looked at once. Only for
+        a dense convolution, and always for as many channels.
+        """
+        if self._cut is None:
+            self._cut = (
+                self._part(slice(-last), bias=None, steps=self._steps),
+                self._part(slice(-last, None), bias=self.bias, steps=_STEPS[nn.Identity]),
+            )
+        return self._cut
+
+    def _part(self, channels: slice, *, bias: Tensor | None, steps: _Steps) -> "FusedConv":
+        part = copy.copy(self)
+        weight = self.weight[:, channels].contiguous(memory_format=torch.channels_last)
+        part._buffers = {"weight": weight, "bias": bias}
+        part._steps, part._ordered = steps, None
+        return part
+
+    def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
+        """Return the activated convolution of maps (B, C, H, W), channels last; `plus` is added before activating."""
         x = x.contiguous(memory_format=torch.channels_last)
         weight = self.weight
         if self._same:
@@ -59,9 +82,15 @@ class FusedConv(nn.Module):
         if x.shape[0] == 1:
             weight = self._in_order(weight, x)
         name, bounds = self._steps
-        out: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, weight, self.bias, self._padding, self._stride, self._dilation, self._groups, name, bounds, ""
-        )
+        how = self._padding, self._stride, self._dilation, self._groups
+        out: Tensor
+        if plus is None:
+            out = torch.ops.mkldnn._convolution_pointwise(x, weight, self.bias, *how, name, bounds, "")
+        else:
+            then = None if name == "none" else name
+            out = torch.ops.mkldnn._convolution_pointwise.binary(
+                x, plus, weight, self.bias, *how, "add", 1.0, then, bounds, ""
+            )
         return out
 
     def _in_order(self, weight: Tensor, x: Tensor) -> Tensor:
@@ -161,6 +190,11 @@ def _is_exact(conv: nn.Conv2d, activation: nn.Module) -> bool:
     for batch, side in ((1, 16), (2, 15)):
         x = (torch.arange(batch * conv.in_channels * side * side) % 7 - 3).float()
         x = x.view(batch, conv.in_channels, side, side).contiguous(memory_format=torch.channels_last)
-        if not torch.equal(fused(x), activation(conv(x))):
+        expected = activation(conv(x))
+        if not torch.equal(fused(x), expected):
             return False
+        if conv.groups == 1:
+            first, last = fused.cut(3)
+            if not torch.equal(first(x[:, :-3], plus=last(x[:, -3:])), expected):
+                return False
     return True

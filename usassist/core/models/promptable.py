@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from usassist.core.models.clip import ImageFeatures
 from usassist.core.models.decoder import ClimbingHead, resized
 from usassist.core.models.film import Modulation, modulated
+from usassist.core.models.fused_conv import FusedConv
 from usassist.core.models.mask_head import Seen, Segmentation, channels_of
 from usassist.core.models.prompt_maps import PROMPT_CHANNELS
 
@@ -52,13 +53,14 @@ class PromptableDecoder(ClimbingHead):
         return self.finish(self.begin(features, condition), maps)
 
     def begin(self, features: ImageFeatures, condition: Tensor | None) -> "Begun":
-        """Return what no click changes: the deepest features and the first level above them."""
+        """Return what no click changes: the deepest features, the first level above them, what the skips add."""
         if condition is None:
             condition = self.condition(None, None, batch=features.batch)
         first, *others = (film.modulation(condition) for film in self.film)  # type: ignore[operator]
         deep = modulated(features.taps[-1], first)
         skips = features.taps[-2::-1]
-        return Begun(deep, self._level(0, deep, skips[0], others[0]), skips, tuple(others))
+        lasting = tuple(self._lasting(level, skip) for level, skip in enumerate(skips))
+        return Begun(deep, self._level(0, deep, skips[0], others[0], lasting[0]), skips, lasting, tuple(others))
 
     def finish(self, begun: "Begun", maps: Tensor | None = None) -> Segmentation:
         """Return the raw outputs for what was begun and spatial prompts."""
@@ -68,13 +70,30 @@ class PromptableDecoder(ClimbingHead):
             pointed = self.prompts(resized(maps, skips[-1]), skips)
         x = _activated(begun.first, pointed[0])
         for level, (skip, added) in enumerate(zip(skips[1:], pointed[1:], strict=True), start=1):
-            x = _activated(self._level(level, x, skip, begun.modulations[level]), added)
+            x = self._level(level, x, skip, begun.modulations[level], begun.lasting[level])
+            x = _activated(x, added)
         logits = F.pixel_shuffle(self.mask(x), _FINER)
         return self._judged(logits, fine=x, deep=begun.deep)
 
-    def _level(self, level: int, x: Tensor, skip: Tensor, modulation: Modulation) -> Tensor:
+    def _level(self, level: int, x: Tensor, skip: Tensor, modulation: Modulation, lasting: Tensor | None) -> Tensor:
         """Return a level of the climb before its prompts and its activation."""
-        return modulated(self.fuse[level](self.drop(torch.cat([resized(x, skip), skip], dim=1))), modulation)
+        x = resized(x, skip)
+        first, *others = self._layers(level)
+        if lasting is not None and isinstance(first, FusedConv):
+            x = first.cut(skip.shape[1])[0](x, plus=lasting)
+        else:
+            x = first(self.drop(torch.cat([x, skip], dim=1)))
+        for layer in others:
+            x = layer(x)
+        return modulated(x, modulation)
+
+    def _layers(self, level: int) -> list[nn.Module]:
+        return list(self.fuse[level].children())
+
+    def _lasting(self, level: int, skip: Tensor) -> Tensor | None:
+        """Return what a skip adds to its level's first convolution, for a single image at work; None elsewhere."""
+        first = self._layers(level)[0]
+        return first.cut(skip.shape[1])[1](skip) if isinstance(first, FusedConv) and skip.shape[0] == 1 else None
 
     def _add_confidence(self, *, deep: int, fine: int) -> None:
         super()._add_confidence(deep=deep, fine=fine)
@@ -96,6 +115,7 @@ class Begun:
     deep: Tensor
     first: Tensor
     skips: tuple[Tensor, ...]
+    lasting: tuple[Tensor | None, ...]
     modulations: tuple[Modulation, ...]
 
 

@@ -14,10 +14,10 @@ from usassist.core.io.scan import scan_box, scan_grey
 from usassist.core.models.config import ModelConfig, Precision, Task
 from usassist.core.models.familiarity import Familiarity, load_familiarity
 from usassist.core.models.memory import keep_freed_memory
-from usassist.core.models.threads import answers_side_by_side, limit_threads
+from usassist.core.models.threads import answers_side_by_side, fit_threads, limit_threads
 from usassist.core.models.token_count import TokenCount
 from usassist.core.proposers.answers import Answers
-from usassist.core.proposers.proposer import BuildOptions, Proposer, ProposerSpec, frame_token
+from usassist.core.proposers.proposer import BuildOptions, Proposer, ProposerSpec
 from usassist.core.proposers.remembered import Remembered
 from usassist.core.proposers.spatial import SPATIAL, PastAnswers, refuse_pointing, spatial_prompt
 from usassist.core.proposers.support import support_mask, support_token
@@ -116,10 +116,9 @@ class ClipMonaProposer:
         started = time.perf_counter()
         model, pointed = self._segmenter(), self._pointed(frame, prompt)
         with torch.inference_mode():
-            token = frame_token(frame)
-            features = self._features(frame, token)
+            features = self._features(frame)
             if self._config.follows_clicks:
-                out = model.answer(self._begun(token, features, prompt), self._maps(pointed, features))
+                out = model.answer(self._begun(frame, features, prompt), self._maps(pointed, features))
             else:
                 out = model.decode(features, self._asked(model, prompt))
         (like,) = self._watch.judge([frame], features)
@@ -206,19 +205,19 @@ class ClipMonaProposer:
             )
         return self._model
 
-    def _features(self, frame: Frame, token: bytes | None = None) -> "ImageFeatures":
+    def _features(self, frame: Frame) -> "ImageFeatures":
         import torch
 
         def encode() -> "ImageFeatures":
             with torch.inference_mode():
                 return self._model.encode(self._image(frame))
 
-        return self._frames.get(token or frame_token(frame), encode)
+        return self._frames.get(frame.token, encode)
 
-    def _begun(self, token: bytes, features: "ImageFeatures", prompt: Prompt) -> "Begun":
+    def _begun(self, frame: Frame, features: "ImageFeatures", prompt: Prompt) -> "Begun":
         """Return a question as far as no click changes it; the next click on the frame goes on from there."""
         model = self._segmenter()
-        key = (token, (prompt.text or "").strip(), tuple(support_token(*case) for case in prompt.support))
+        key = (frame.token, (prompt.text or "").strip(), tuple(support_token(*case) for case in prompt.support))
         return self._questions.get(key, lambda: model.begin(features, self._asked(model, prompt)))
 
     def _image(self, frame: Frame) -> "Tensor":
@@ -288,6 +287,8 @@ def _build(options: BuildOptions) -> Proposer:
     from usassist.core.models.weights import load_model
 
     model, info = load_model(options.model, device=options.device, precision=options.precision)
+    if model.encoder.device.type == "cpu":
+        fit_threads(model.encoder.image_weights)
     known = load_familiarity(info.folder, weights_hash=info.weights_hash, tap_channels=model.encoder.tap_channels)
     return ClipMonaProposer(
         model, model.config, weights_hash=info.weights_hash, threshold=options.threshold, familiarity=known

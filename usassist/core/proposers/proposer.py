@@ -1,6 +1,5 @@
 """The contract of an engine: look at a frame once, answer many prompts about it."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -105,10 +104,3 @@ class ProposerSpec:
     requires: tuple[str, ...]
     build: Callable[[BuildOptions], Proposer]
     embeds: bool = False
-
-
-def frame_token(frame: Frame) -> bytes:
-    """Return a short hash of a frame's key and pixels: what engines cache by, since two projects may share keys."""
-    digest = hashlib.blake2b(frame.ref.key.encode(), digest_size=16)
-    digest.update(frame.pixels.tobytes())
-    return digest.digest()

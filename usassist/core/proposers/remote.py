@@ -19,7 +19,7 @@ from usassist.core.errors import ModelError, UsassistError
 from usassist.core.models.config import Precision, Task
 from usassist.core.models.threads import limit_threads
 from usassist.core.models.token_count import TokenCount
-from usassist.core.proposers.proposer import BuildOptions, Proposer, ProposerSpec, frame_token
+from usassist.core.proposers.proposer import BuildOptions, Proposer, ProposerSpec
 
 _FRAMES_SENT = 4
 _GOODBYE_S = 1.0
@@ -154,7 +154,7 @@ class RemoteProposer:
         with self._calling:
             try:
                 connection = self._connect()
-                token = frame_token(frame) if frame is not None else None
+                token = frame.token if frame is not None else None
                 connection.send(_Request(verb, token, None if token in self._sent else frame, arguments))
                 ok, answer = connection.recv()
             except (EOFError, OSError) as error:

@@ -9,7 +9,6 @@ from usassist.core.domain import Frame, Mask
 from usassist.core.errors import ModelError
 from usassist.core.geometry.cv import cv2
 from usassist.core.io.scan import scan_box
-from usassist.core.proposers.proposer import frame_token
 
 
 def support_mask(frame: Frame, mask: Mask, *, size: int) -> npt.NDArray[np.float32]:
@@ -29,7 +28,7 @@ def support_mask(frame: Frame, mask: Mask, *, size: int) -> npt.NDArray[np.float
 
 def support_token(frame: Frame, mask: Mask) -> bytes:
     """Return a short hash of a case: the same picture with the same mask is encoded once."""
-    digest = hashlib.blake2b(frame_token(frame), digest_size=16)
+    digest = hashlib.blake2b(frame.token, digest_size=16)
     digest.update(repr((mask.shape, mask.origin, mask.crop.shape)).encode())
     digest.update(mask.crop.tobytes())
     return digest.digest()

@@ -1,6 +1,8 @@
 """Frames carry stored values untouched, and say a length only where the file said one."""
 
+import copy
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,10 +78,24 @@ def test_a_study_of_several_frames_is_a_cine(tmp_path: object) -> None:
     assert (still.is_cine, cine.is_cine) == (False, True)
 
 
-def test_a_token_knows_the_key_the_pixels_and_their_kind() -> None:
-    pixels = np.zeros((4, 4), dtype=np.uint8)
+def test_a_token_knows_everything_that_a_frame_is_and_is_made_once() -> None:
+    pixels = np.arange(16, dtype=np.uint8).reshape(4, 4)
     made = Frame(REF, pixels.copy())
-    assert made.token == Frame(REF, pixels.copy()).token == pickle.loads(pickle.dumps(made)).token
-    others = Frame(FrameRef("b", 0), pixels.copy()), Frame(REF, pixels + 1), Frame(REF, pixels.reshape(2, 8))
-    assert len({made.token, *(other.token for other in others)}) == 4
-    assert Frame(REF, np.asfortranarray(pixels)).token == made.token
+    assert made.token is made.token
+    assert made.token == Frame(REF, pixels.copy()).token == Frame(REF, np.asfortranarray(pixels)).token
+    region = ScanRegion(Box(0, 0, 2, 2), "b_mode")
+    others = [
+        *(Frame(FrameRef("b", 0), pixels.copy()), Frame(REF, pixels + 1), Frame(REF, pixels.reshape(2, 8))),
+        *(Frame(REF, pixels.astype(np.uint16)), replace(made, regions=(region,)), replace(made, inverted=True)),
+        *(replace(made, window=(0.0, 9.0)), replace(made, spacing_mm=(0.1, 0.1)), replace(made, bits_stored=7)),
+    ]
+    assert len({made.token, *(other.token for other in others)}) == 1 + len(others)
+
+
+@pytest.mark.parametrize(
+    "again", [lambda frame: pickle.loads(pickle.dumps(frame)), copy.deepcopy], ids=["pickle", "copy"]
+)
+def test_a_frame_that_was_sent_or_copied_stays_read_only(again) -> None:
+    made = Frame(REF, np.arange(16, dtype=np.uint8).reshape(4, 4))
+    token, sent = made.token, again(made)
+    assert sent.token == token and not sent.pixels.flags.writeable

@@ -48,6 +48,7 @@ def test_one_step_answers_as_the_two_modules(conv, activation) -> None:
 def test_what_lasts_and_what_changes_add_up(bias, activation) -> None:
     conv = nn.Conv2d(9, 8, 3, padding=1, bias=bias)
     fused = FusedConv(conv, activation)
+    assert fused.cut(4) is fused.cut(4) is not fused.cut(3)
     with torch.inference_mode():
         for batch, side in ((1, 16), (2, 15)):
             lasts, one, other = (4 * torch.randn(batch, channels, side, side) for channels in (4, 5, 5))
@@ -150,12 +151,17 @@ def _fails(*_args: object) -> bool:
     raise RuntimeError("no such argument")
 
 
+def _lacks(*_args: object) -> bool:
+    raise AttributeError("has no overload name")
+
+
 @pytest.mark.parametrize(
     ("name", "broken", "said"),
     [
         ("_has_operators", lambda: False, "has no fused convolution"),
         ("_is_exact", lambda *_: False, "is not exact"),
         ("_is_exact", _fails, "does not run here"),
+        ("_is_exact", _lacks, "does not run here"),
     ],
 )
 def test_an_operator_that_is_missing_or_wrong_is_not_used_and_the_log_says_why(
@@ -172,3 +178,21 @@ def test_the_probe_sees_a_wrong_sum(monkeypatch) -> None:
     monkeypatch.setattr(FusedConv, "forward", lambda self, x: torch.nn.functional.conv2d(x, self.weight))
     with torch.inference_mode():
         assert not fused_conv._is_exact(nn.Conv2d(8, 16, 1), nn.ReLU6())
+
+
+@needs_operator
+def test_the_probe_sees_that_a_part_is_not_added(monkeypatch) -> None:
+    right = FusedConv.forward
+    monkeypatch.setattr(FusedConv, "forward", lambda self, x, plus=None: right(self, x))
+    with torch.inference_mode():
+        assert fused_conv._is_exact(SameConv(8, 8, 3, stride=2, groups=8), nn.ReLU())
+        assert not fused_conv._is_exact(nn.Conv2d(8, 16, 1), nn.ReLU())
+
+
+@needs_operator
+def test_what_no_click_changes_is_asked_once_for_a_single_image(small_config) -> None:
+    model = make_ready(build_segmenter(_heads(small_config)[1]).eval())
+    for batch in (1, 2):
+        with torch.inference_mode():
+            begun = model.begin(model.encode(torch.randn(batch, 3, 64, 64)))
+        assert [kept is not None for kept in begun.lasting] == [batch == 1] * 3

@@ -6,8 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from usassist.core.models import threads
-from usassist.core.models.threads import answers_side_by_side, fit_threads, shared_threads
+from usassist.core.models.threads import answers_side_by_side, one_thread, shared_threads
 
 
 def _run(spare: int, **environment: str) -> str:
@@ -50,24 +49,23 @@ def test_threads_that_begin_in_the_block_share_what_there_is(monkeypatch) -> Non
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize(
-    ("said", "expected"), [("1", 1), ("2", 2), ("3,2", 3), ("64", 4), ("many", 2), ("", 2), ("0", 2)]
-)
-def test_answers_are_worth_computing_side_by_side_on_a_few_cores(said: str, expected: int, monkeypatch) -> None:
-    """What cannot be read says nothing, as for OpenMP itself."""
-    monkeypatch.setenv("OMP_NUM_THREADS", said)
-    monkeypatch.setattr(threads, "_cores", lambda: 2)
-    assert answers_side_by_side("cpu") == expected
+def test_answers_are_worth_computing_side_by_side_on_a_few_cores(monkeypatch) -> None:
+    for threads, expected in ((1, 1), (2, 2), (64, 4)):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        assert answers_side_by_side("cpu") == expected
     assert answers_side_by_side("cuda") == 1
 
 
-def test_a_small_tower_has_one_thread_and_a_large_one_all_that_are_allowed(monkeypatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+def test_one_thread_for_the_block_and_for_the_thread_that_asks_alone() -> None:
     before = torch.get_num_threads()
+    torch.set_num_threads(3)
     try:
-        fit_threads(3_400_000)
-        assert torch.get_num_threads() == 1
-        fit_threads(86_000_000)
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(torch.get_num_threads).result() == 3
+            with pytest.raises(ValueError, match="no"), one_thread():
+                assert torch.get_num_threads() == 1
+                assert other.submit(torch.get_num_threads).result() == 3
+                raise ValueError("no")
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)

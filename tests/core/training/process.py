@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel as Ddp
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
@@ -125,7 +126,11 @@ def main() -> None:
     torch.set_num_threads(1)
     with joined_processes("cpu") as (shard, _):
         found = {name: do(shard) for name, do in WHAT.items()}
-    found["threads"] = running_threads()
+        held: Any = Ddp(nn.Linear(2, 2))
+        held.itself = [held]  # only the garbage collector finds it
+        del held
+        found["threads inside"] = running_threads()
+    found["threads behind"] = running_threads()
     if shard.is_first:
         Path(sys.argv[1]).write_text(json.dumps(found))
 

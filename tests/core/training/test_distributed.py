@@ -74,7 +74,9 @@ def test_two_processes_have_the_loss_curve_of_one(name: str, one, two) -> None:
 @pytest.mark.slow
 def test_no_thread_of_the_group_outlives_it(two) -> None:
     """One that gives back a tensor while Python ends would abort the process."""
-    assert [name for name in two["threads"] if "gloo" in name] == []
+    inside, behind = ([name for name in two[f"threads {where}"] if "gloo" in name] for where in ("inside", "behind"))
+    assert inside or not Path("/proc").exists()
+    assert behind == []
 
 
 @pytest.mark.slow

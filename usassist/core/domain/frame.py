@@ -122,11 +122,22 @@ class Frame:
 
     @cached_property
     def token(self) -> bytes:
-        """Return a short hash of the key and the pixels: what engines cache by, since two projects may share keys."""
-        digest = hashlib.blake2b(self.ref.key.encode(), digest_size=16)
-        digest.update(repr((self.pixels.shape, self.pixels.dtype.str)).encode())
+        """Return a short hash of everything that the frame is: what engines cache by, since projects may share keys."""
+        said = (self.regions, self.spacing_mm, self.bits_stored, self.inverted, self.window)
+        digest = hashlib.blake2b(
+            repr((self.ref, self.pixels.shape, self.pixels.dtype.str, said)).encode(), digest_size=16
+        )
         digest.update(np.ascontiguousarray(self.pixels).data)
         return digest.digest()
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what is pickled: the token goes along, and is not made again where the frame arrives."""
+        return self.__dict__ | {"token": self.token}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Take over what was pickled or copied: pixels are read-only here too."""
+        self.__dict__.update(state)
+        self.pixels.flags.writeable = False
 
     @property
     def is_colour(self) -> bool:

@@ -126,12 +126,6 @@ class ClipEncoder(nn.Module):
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
-    @property
-    def image_weights(self) -> int:
-        """Return how many numbers the image tower is made of."""
-        visual = self.clip.get_submodule("visual")
-        return sum(tensor.numel() for tensor in (*visual.parameters(), *visual.buffers()))
-
 
 def _said_sizes(visual: Any, taps: Sequence[int]) -> tuple[tuple[int, ...], int] | None:
     """Return the channels of the taps and the width of the embedding where the trunk, one of ours, says them.

@@ -57,9 +57,9 @@ class FusedConv(nn.Module):
         """Return two convolutions, of the input's first channels and of its `last` ones, that add up to this one.
 
         Give the second's answer to the first as `plus`: maps that stay while others change are looked at once. Only for
-        a dense convolution, and always for as many channels.
+        a dense convolution with a ReLU or none. The two are kept, and do not follow a move to another device.
         """
-        if self._cut is None:
+        if self._cut is None or self._cut[1].weight.shape[1] != last:
             self._cut = (
                 self._part(slice(-last), bias=None, steps=self._steps),
                 self._part(slice(-last, None), bias=self.bias, steps=_STEPS[nn.Identity]),
@@ -162,7 +162,7 @@ def fuses() -> bool:
     try:
         with torch.inference_mode():
             exact = all(_is_exact(conv, activation) for conv, activation in _probes())
-    except RuntimeError as error:  # a private operator: another version may want other arguments
+    except (RuntimeError, AttributeError) as error:  # a private operator: other versions may want other arguments
         logger.info("torch's fused convolution does not run here (%s); the plain one is used.", error)
         return False
     if not exact:

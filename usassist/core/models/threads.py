@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 
 _MOST_SIDE_BY_SIDE = 4
-_SMALL_TOWER = 20_000_000
 
 
 def limit_threads(*, spare: int = 0) -> None:
@@ -25,23 +24,12 @@ def limit_threads(*, spare: int = 0) -> None:
         torch.set_num_threads(count)
 
 
-def fit_threads(weights: int) -> None:
-    """Give torch the threads that pay for the answers of an image tower of so many weights.
-
-    A small one's steps are over before a sleeping thread is awake (measured on 2 cores: 32 ms a frame with one thread,
-    39 ms with two; a tower of 20 million or more is taken for large), so it has one thread, and what other cores there
-    are answer about other frames side by side.
-    """
-    sys.modules["torch"].set_num_threads(1 if weights < _SMALL_TOWER else _allowed())
-
-
 def answers_side_by_side(device: str) -> int:
-    """Return how many answers are worth computing side by side on "cpu" or "cuda".
+    """Return how many answers are worth computing side by side on "cpu" or "cuda"; torch is imported already.
 
-    On a CPU one for each thread that the user or `limit_threads` allows, but at most 4: each holds the maps of its own
-    images.
+    On a CPU one for each of torch's threads, but at most 4: each holds the maps of its own images.
     """
-    return min(_MOST_SIDE_BY_SIDE, _allowed()) if device == "cpu" else 1
+    return min(_MOST_SIDE_BY_SIDE, sys.modules["torch"].get_num_threads()) if device == "cpu" else 1
 
 
 @contextlib.contextmanager
@@ -63,10 +51,19 @@ def shared_threads(among: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _allowed() -> int:
-    """Return how many threads the environment allows: OMP_NUM_THREADS, else one for each core."""
-    said = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # further numbers are for nested loops
-    return int(said) if said.isdecimal() and int(said) > 0 else _cores()
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute on one thread in the block, where a second one would sleep longer than it would work.
+
+    Costs a microsecond. Other threads of the process keep what they have.
+    """
+    torch = sys.modules["torch"]
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _cores() -> int:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Hashable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from usassist.core.io.scan import scan_box, scan_grey
 from usassist.core.models.config import ModelConfig, Precision, Task
 from usassist.core.models.familiarity import Familiarity, load_familiarity
 from usassist.core.models.memory import keep_freed_memory
-from usassist.core.models.threads import answers_side_by_side, fit_threads, limit_threads
+from usassist.core.models.threads import answers_side_by_side, limit_threads, one_thread
 from usassist.core.models.token_count import TokenCount
 from usassist.core.proposers.answers import Answers
 from usassist.core.proposers.proposer import BuildOptions, Proposer, ProposerSpec
@@ -57,8 +58,11 @@ class ClipMonaProposer:
         threshold: float | None = None,
         familiarity: Familiarity | None = None,
     ) -> None:
+        from usassist.core.models.work import has_short_steps
+
         self._model = model
         self._config = config
+        self._alone = one_thread if has_short_steps(model) else nullcontext
         self._hash = weights_hash
         threshold = config.calibration.threshold if threshold is None else threshold
         self._answers = Answers(config, threshold, engine=SPEC.name, weights_hash=weights_hash)
@@ -115,14 +119,14 @@ class ClipMonaProposer:
 
         started = time.perf_counter()
         model, pointed = self._segmenter(), self._pointed(frame, prompt)
-        with torch.inference_mode():
+        with self._alone(), torch.inference_mode():
             features = self._features(frame)
             if self._config.follows_clicks:
                 out = model.answer(self._begun(frame, features, prompt), self._maps(pointed, features))
             else:
                 out = model.decode(features, self._asked(model, prompt))
-        (like,) = self._watch.judge([frame], features)
-        found = self._answers.proposals(frame, prompt, out, pointed)
+            (like,) = self._watch.judge([frame], features)
+            found = self._answers.proposals(frame, prompt, out, pointed)
         if self._config.follows_clicks:
             self._past.keep(found[0], out)
         seconds = (time.perf_counter() - started) / len(found)
@@ -209,7 +213,7 @@ class ClipMonaProposer:
         import torch
 
         def encode() -> "ImageFeatures":
-            with torch.inference_mode():
+            with self._alone(), torch.inference_mode():
                 return self._model.encode(self._image(frame))
 
         return self._frames.get(frame.token, encode)
@@ -287,8 +291,6 @@ def _build(options: BuildOptions) -> Proposer:
     from usassist.core.models.weights import load_model
 
     model, info = load_model(options.model, device=options.device, precision=options.precision)
-    if model.encoder.device.type == "cpu":
-        fit_threads(model.encoder.image_weights)
     known = load_familiarity(info.folder, weights_hash=info.weights_hash, tap_channels=model.encoder.tap_channels)
     return ClipMonaProposer(
         model, model.config, weights_hash=info.weights_hash, threshold=options.threshold, familiarity=known

@@ -85,7 +85,7 @@ def joined_processes(device: str) -> Iterator[tuple[Shard, str]]:
 
 
 def _leave() -> None:
-    """Leave the group and end its threads.
+    """Leave the group and end its threads, unless an exception on its way still holds what holds the group.
 
     A thread of gloo that gives back a tensor while Python ends aborts the process. The threads end with the last that
     holds the group, for instance a DistributedDataParallel of which only the garbage collector knows.

@@ -56,3 +56,8 @@ def test_below_float32_it_answers_nearly_so_and_gives_the_weights_away(precision
 def test_an_unknown_device_is_said() -> None:
     with pytest.raises(ModelError, match="no device"):
         work.make_ready(quick(AdapterConfig(kind="none")), device="abacus")
+
+
+def test_our_own_trunk_has_short_steps_and_a_foreign_one_has_not(small_model) -> None:
+    assert work.has_short_steps(small_model)
+    assert not work.has_short_steps(Model(AdapterConfig(kind="none")))

@@ -8,6 +8,7 @@ from tests.core.models.phantoms import tiny_config
 from usassist.core.domain import Box, Frame, FrameRef, Mask, Prompt, PromptPoint, ScanRegion
 from usassist.core.errors import ModelError
 from usassist.core.io.open_study import find_sources, open_source
+from usassist.core.models import work
 from usassist.core.models.build import build_model
 from usassist.core.models.config import Calibration, HeadConfig
 from usassist.core.models.embedder import freeze_for_inference
@@ -176,6 +177,23 @@ def test_models_of_another_task_say_what_they_are(tmp_path) -> None:
 
 
 CLICKS = HeadConfig("promptable", widths=(8,))
+
+
+@pytest.mark.parametrize(("short", "expected"), [(True, [1, 1, 3]), (False, [3, 3, 3])])
+def test_one_frame_is_answered_on_one_thread_where_steps_are_short(short, expected, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(work, "has_short_steps", lambda model: short)
+    engine, seen = _engine(tmp_path), []
+    encode = engine._model.encode
+    monkeypatch.setattr(engine._model, "encode", lambda x: seen.append(torch.get_num_threads()) or encode(x))
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        engine.warm(_speckle(0))
+        engine.propose(_speckle(1), Prompt("lesion"))
+        engine.propose_many([_speckle(2), _speckle(3)], Prompt("lesion"))
+        assert seen == expected and torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def _clicked(tmp_path, **options) -> ClipMonaProposer:

@@ -1,7 +1,5 @@
 """Segmentation heads that climb from deep features to shallow ones, modulated by a text."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -49,10 +47,18 @@ class FilmSkipDecoder(ClimbingHead):
     """The plain climb, modulated by a text. Logits have the size of the shallowest tap."""
 
     def __init__(
-        self, tap_channels: tuple[int, ...], *, widths: tuple[int, ...], objects: int = 1, **options: Any
+        self,
+        tap_channels: tuple[int, ...],
+        *,
+        condition: int,
+        widths: tuple[int, ...],
+        objects: int = 1,
+        presence_dropout: float = PRESENCE_DROPOUT,
     ) -> None:
         """Raise ValueError where `widths` does not name one width fewer than there are taps."""
-        super().__init__(tap_channels, widths=widths, objects=objects, **options)
+        super().__init__(
+            tap_channels, condition=condition, widths=widths, objects=objects, presence_dropout=presence_dropout
+        )
         self.mask = nn.Conv2d(widths[-1], channels_of(objects), 1)
         self._add_confidence(deep=tap_channels[-1], fine=widths[-1])
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +11,7 @@ from usassist.core.models.clip import ImageFeatures
 from usassist.core.models.decoder import ClimbingHead, resized
 from usassist.core.models.film import Modulation, modulated
 from usassist.core.models.fused_conv import FusedConv
-from usassist.core.models.mask_head import Seen, Segmentation, channels_of
+from usassist.core.models.mask_head import PRESENCE_DROPOUT, Seen, Segmentation, channels_of
 from usassist.core.models.prompt_maps import PROMPT_CHANNELS
 
 _PROMPT_WIDTHS = (24, 48, 64)
@@ -31,13 +30,21 @@ class PromptableDecoder(ClimbingHead):
         self,
         tap_channels: tuple[int, ...],
         *,
+        condition: int,
         widths: tuple[int, ...],
         objects: int = 1,
         dropout: float = 0.0,
-        **options: Any,
+        presence_dropout: float = PRESENCE_DROPOUT,
     ) -> None:
         """Let whole channels drop out before each level; raise ValueError unless there is one width a tap but one."""
-        super().__init__(tap_channels, widths=widths, objects=objects, doubled=len(widths) - 1, **options)
+        super().__init__(
+            tap_channels,
+            condition=condition,
+            widths=widths,
+            objects=objects,
+            presence_dropout=presence_dropout,
+            doubled=len(widths) - 1,
+        )
         self.drop = nn.Dropout2d(dropout)
         # Several objects are told apart by channel; a click would not say which of them is meant.
         self.prompts = _PromptEncoder(widths) if objects == 1 else None

@@ -19,7 +19,9 @@ _QUICK = [
     "threads=1",
     "preprocess.size=64",
     "encoder.imagenet_start=false",
-    "head.widths=[8, 8, 8, 8]",
+    "early_size=0",
+    "frozen_stages=0",
+    "head.widths=[8, 8, 8]",
 ]
 
 

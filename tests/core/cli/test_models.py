@@ -48,8 +48,8 @@ def test_show_tells_what_a_model_is_for(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["models", "show"]) == 0
     out = capsys.readouterr().out
     assert "kind: segment" in out
-    assert "uses: proposing masks, following a text" in out
-    assert "parameters: 7,592,292 in all, all of them in its own file" in out
+    assert "uses: proposing masks, following a text, following clicks, a box and a previous mask" in out
+    assert "parameters: 7,360,987 in all, all of them in its own file" in out
 
 
 def test_show_says_what_of_a_model_learned(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,7 +66,7 @@ def test_what_was_added_is_verified_file_by_file(run) -> None:
 
 
 def test_the_shipped_model_is_what_was_shipped() -> None:
-    assert verify_model("usassist-us").unchanged == (CONFIG_FILE, WEIGHTS_FILE)
+    assert verify_model("usassist-us").unchanged == ("familiarity.safetensors", CONFIG_FILE, WEIGHTS_FILE)
 
 
 def test_without_a_record_there_is_nothing_to_verify(run) -> None:

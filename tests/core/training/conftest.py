@@ -15,7 +15,10 @@ _QUICK = [
     "preprocess.size=64",
     "encoder.imagenet_start=false",
     "threads=1",
-    "head.widths=[16, 16, 8, 8]",
+    "early_size=0",
+    "frozen_stages=0",
+    "augment.unmark=0",
+    "head.widths=[16, 12, 8]",
 ]
 
 

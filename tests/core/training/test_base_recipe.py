@@ -1,6 +1,5 @@
 """The recipes that are compared stand on a base that another recipe makes."""
 
-import dataclasses
 import shutil
 
 import pytest
@@ -26,12 +25,10 @@ def test_every_base_of_the_compared_recipes_has_a_recipe_of_its_own() -> None:
         assert (RECIPES / "bases" / f"{read_recipe(path).encoder.base}.toml").is_file()
 
 
-def test_the_base_is_what_the_shipped_recipe_gives_without_adapter_smaller_and_shorter() -> None:
-    base, plain = read_recipe(RECIPES / "bases" / "lite0-us.toml"), read_recipe(RECIPES / "usassist-us.toml")
+def test_the_base_has_no_adapter_and_is_small() -> None:
+    base = read_recipe(RECIPES / "bases" / "lite0-us.toml")
+    assert base.adapter is not None
     assert (base.name, base.adapter.kind, base.preprocess.size, base.epochs) == ("lite0-us", "none", 160, 14)
-    same = {"name", "title", "task", "adapter", "preprocess", "epochs", "workers", "threads"}
-    changed = {f.name for f in dataclasses.fields(base) if getattr(base, f.name) != getattr(plain, f.name)}
-    assert changed <= same
 
 
 def test_a_base_is_not_among_the_recipes_that_the_window_offers() -> None:

@@ -64,7 +64,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(recipe, discs, sm
     )
     seen: list[int] = []
     overrides = [*small, "epochs=5", "patience=3", "accumulate=2", "adapter.dropout=0.3", "balance.size_power=0.5"]
-    overrides.append("prompts.support=0.5")
+    overrides += ["prompts.support=0.5", "balance.class_draws={}"]
     options = {"task": "segment", "overrides": overrides, "device": "cpu"}
     whole = train(recipe, [discs], tmp_path / "whole", on_epoch=lambda report: seen.append(report.epoch), **options)
     assert whole.epochs == 4  # the fourth validation is the third without a better score
@@ -153,7 +153,9 @@ def test_P_N10_near_duplicates_across_declared_splits_are_said_stored_and_can_be
     grey = cv2.imread(str(discs / "images" / "i13.png"), cv2.IMREAD_GRAYSCALE)
     cv2.imwrite(str(discs / "images" / "i02.png"), np.clip(grey * 0.8 + 9, 0, 255).astype(np.uint8))  # val, again
     options = {"device": "cpu", "task": "segment"}
-    kept = train(recipe, [discs], tmp_path / "kept", overrides=[*small, "epochs=1"], **options)
+    kept = train(
+        recipe, [discs], tmp_path / "kept", overrides=[*small, "epochs=1", "split.near_duplicates=join"], **options
+    )
     assert "1 in two of the declared splits" in caplog.text
     provenance = ModelConfig.read(kept.folder).provenance
     assert provenance["n_train"] == 12
@@ -295,8 +297,8 @@ def test_two_processes_train_a_segmenter_as_one_does(recipe, discs, quick, tmp_p
     rounding noise grows with the rate; another number of threads alone moves a run from random weights by 2e-3 at 1e-3.
     """
     (discs / "images" / "i03.png").write_bytes(b"")
-    overrides = [*quick, "adapter.dropout=0", "head.presence_dropout=0", "loss.boundary=0.1", "prompts.support=0.4"]
-    overrides += ["lr=1e-5", "trunk_lr=1e-5"]
+    overrides = [*quick, "adapter.dropout=0", "head.dropout=0", "head.presence_dropout=0"]
+    overrides += ["loss.boundary=0.1", "prompts.support=0.4", "lr=1e-5", "trunk_lr=1e-5"]
     one = train(recipe, [discs], tmp_path / "one", task="segment", overrides=overrides, device="cpu")
     command = ["segment", str(recipe), "--data", str(discs), "--device", "cpu", "--out", "two", "--set", *overrides]
     done = torchrun("-m", "usassist.core.cli.train", *command, cwd=tmp_path)

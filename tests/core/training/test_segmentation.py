@@ -94,8 +94,8 @@ def test_P_T3_the_text_tower_and_every_adapter_learn(recipe, discs, quick) -> No
 
 
 def test_terms_that_weigh_nothing_are_left_out(recipe, discs, quick) -> None:
-    off = ["loss.contrast=0", "loss.quality=0", "loss.presence=0", "loss.focal=1", "loss.boundary=0.1"]
-    config = read_recipe(recipe, overrides=[*quick, *off])
+    off = ["contrast=0", "anchors=0", "quality=0", "presence=0", "clicks=0", "focal=1", "boundary=0.1"]
+    config = read_recipe(recipe, overrides=[*quick, *(f"loss.{weight}" for weight in off)])
     task = _task(config, _model(config), discs)
     terms = task(next(task.batches(0)))
     assert terms.keys() == {"dice", "bce", "focal", "boundary"}
@@ -129,7 +129,7 @@ def test_N13_classes_are_learned_and_told_apart_from_index_masks(recipe, two_obj
     terms = task(batch)
     assert {"dice", "ce", "focal", "boundary", "presence", "quality"} <= terms.keys()
     sum(terms.values()).backward()
-    assert model.head.mask.weight.grad is not None and model.head.mask.weight.grad.shape[0] == 3
+    assert model.head.mask.weight.grad is not None and model.head.mask.weight.grad.shape[0] == 3 * 4
     scores = task.validate(model)
     assert scores["n"] == 4 and 0 <= scores["score"] <= 1
     assert task.finished(model, model.config).classes == ("cyst", "lesion")

@@ -192,6 +192,12 @@ def test_an_empty_panel_says_what_is_missing(make_dock, document, engine, images
     with qtbot.waitSignal(document.frame_shown):
         document.step_file(1)
     qtbot.waitUntil(lambda: "found nothing" in dock.empty.text)
+    assert "Q" in dock.empty.text and "press N" in dock.empty.text
+    dock.prompt_field.setText("fetal head")
+    dock.again_button.click()
+    qtbot.waitUntil(lambda: "What you wrote was not found" in dock.empty.text)
+    assert "press N" not in dock.empty.text, "no head is not yet no lesion"
+    dock.prompt_field.clear()
     with qtbot.waitSignal(document.frame_failed):
         document.step_file(1)
     assert "cannot be read" in dock.empty.text

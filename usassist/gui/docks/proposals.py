@@ -200,11 +200,16 @@ class ProposalsDock(Dock):
             hint = "Press I to try again, or choose another engine or model. The message below the image says more."
             self.empty.say("The engine gave no answer", hint, icon="ph.warning-circle")
         elif document.found_nothing:
-            hint = "Press N to confirm that there is nothing, or paint with B."
-            self.empty.say("The engine found nothing", hint, icon="ph.magnifying-glass")
+            self.empty.say(*self._nothing_found(), icon="ph.magnifying-glass")
         else:
             hint = "Press I to ask, or N when there is nothing to segment."
             self.empty.say("No proposal is waiting", hint, icon="ph.sparkle")
+
+    def _nothing_found(self) -> tuple[str, str]:
+        """Return what to say and to do: no head on the frame does not mean that there is no lesion."""
+        if self.question.prompt_field.text().strip():
+            return "What you wrote was not found", "Point at it with Q, or empty the field above to ask for the label."
+        return "The engine found nothing", "Point at it with Q, paint with B, or press N if there is nothing."
 
 
 def _row(proposal: Proposal, document: Document, number: int) -> Row:

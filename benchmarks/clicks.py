@@ -4,7 +4,10 @@
 
 The person is simulated. Each click is the point deepest inside the largest 4-connected part of the mistake (maximum
 of the distance transform): positive where the part is missing, negative where it is too much. All clicks so far are
-asked again with each new one, together with the mask of the last answer where the engine takes one. Three starts:
+asked again with each new one, together with the mask of the last answer where the engine takes one. As in the window, a
+first click that is positive and far from the first proposal (not `is_meant` for it) begins another object: the mask is
+left out, and the proposal goes on waiting. The person accepts it beside the answer where most of it is right and the
+answer is elsewhere, and rejects it otherwise. Three starts:
 
 - proposal: the engine's first answer, which counts as 0 clicks;
 - blank: an empty mask, so the first click is in the middle of the object's largest part;
@@ -41,7 +44,8 @@ from usassist.core.domain import Box, Frame, Mask, Prompt, PromptPoint
 from usassist.core.errors import UsassistError
 from usassist.core.evaluation.bootstrap import mean_ci95, statistic_ci95
 from usassist.core.evaluation.wilson import wilson_ci95
-from usassist.core.geometry.next_click import next_click
+from usassist.core.geometry.meant import is_meant, takes_over
+from usassist.core.geometry.next_click import Click, next_click
 from usassist.core.metrics.overlap import dice
 from usassist.core.project import atomic
 
@@ -90,17 +94,21 @@ class Session:
     def course(self, truth: Bits, start: Start) -> list[float]:
         """Return the Dice after 0, 1, ... CAP clicks; once nothing is wrong it stays 1."""
         box = _box_around(truth) if start == "box" else None
-        found = np.zeros_like(truth) if start == "blank" else self._ask(box=box)
+        answer = found = np.zeros_like(truth) if start == "blank" else self._ask(box=box)
         reached = [dice(truth, found)]
         points: list[PromptPoint] = []
+        waits: Bits | None = None
         while len(reached) <= CAP:
             click = next_click(found, truth)
             if click is None:
                 return reached + [1.0] * (CAP + 1 - len(reached))
+            if start == "proposal" and not points and _begins_another(answer, click):
+                waits, answer = answer, np.zeros_like(truth)
             points.append(PromptPoint(click.x, click.y, click.positive))
             started = time.perf_counter()
-            found = self._ask(box=box, points=points, previous=found)
+            answer = self._ask(box=box, points=points, previous=answer)
             self._times.click.append(time.perf_counter() - started)
+            found = answer | waits if waits is not None and _is_kept(waits, answer, truth) else answer
             reached.append(dice(truth, found))
         return reached
 
@@ -113,6 +121,17 @@ class Session:
         for proposal in self._built.proposer.propose(self._frame, prompt):
             found |= proposal.mask.to_array()
         return found
+
+
+def _begins_another(proposal: Bits, click: Click) -> bool:
+    return click.positive and bool(proposal.any()) and not is_meant(Mask.from_array(proposal), click.x, click.y)
+
+
+def _is_kept(waits: Bits, answer: Bits, truth: Bits) -> bool:
+    """Return whether an outline that waits beside an answer is one that a person accepts too."""
+    return 2 * int((waits & truth).sum()) > int(waits.sum()) and not takes_over(
+        Mask.from_array(answer), Mask.from_array(waits)
+    )
 
 
 @dataclass

@@ -47,12 +47,13 @@ def two_squares() -> np.ndarray:
 class Painter:
     """An engine that fills the part of the truth under each positive click, and nothing where `deaf`.
 
-    `invents` is what it draws beside that until a negative click hits it.
+    `invents` is what it draws beside that until a negative click hits it, `proposes` what it answers to no prompt.
     """
 
     truth: np.ndarray
     deaf: bool = False
     invents: np.ndarray | None = None
+    proposes: np.ndarray | None = None
     spec: ProposerSpec = field(
         default_factory=lambda: ProposerSpec("painter", "Painter", frozenset({"points", "box", "mask"}), (), None)
     )
@@ -69,6 +70,8 @@ class Painter:
             raise ModelError("The frame is white.")
         _, parts = cv2.connectedComponents(self.truth.astype(np.uint8), connectivity=4)
         found = np.zeros(SHAPE, dtype=np.bool_) if self.invents is None else self.invents.copy()
+        if self.proposes is not None and not prompt.points and prompt.box is None:
+            found |= self.proposes
         for point in () if self.deaf else prompt.points:
             at = int(point.y), int(point.x)
             if point.positive:
@@ -147,6 +150,25 @@ def test_what_is_too_much_is_clicked_away(clicks: ModuleType, tmp_path: Path) ->
     run = played(clicks, tmp_path, engine, a=truth)
     assert needed(run) == {"proposal": 2, "blank": 2, "box": 2}
     assert [point.positive for point in engine.asked[3].points] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("proposed", "asked_along", "reached"),
+    [((slice(10, 30), slice(10, 30)), False, 1.0), ((slice(0, 6), slice(60, 80)), False, 0.78), (None, True, 0.78)],
+    ids=["the other part", "a wrong place", "close to the first part"],
+)
+def test_a_first_click_elsewhere_begins_another_object_as_in_the_window(
+    clicks: ModuleType, tmp_path: Path, proposed: Any, asked_along: bool, reached: float
+) -> None:
+    """What waits is accepted too where it is right: both squares are there after a single click."""
+    truth, proposes = two_squares(), np.zeros(SHAPE, dtype=np.bool_)
+    proposes[proposed or (slice(5, 35), slice(10, 18))] = True
+    engine = Painter(truth, proposes=proposes)
+    run = played(clicks, tmp_path, engine, a=truth)
+    first = next(prompt for prompt in engine.asked if prompt.points)
+    assert (first.mask is not None) is asked_along
+    assert run.courses[0].start == "proposal"
+    assert run.courses[0].dice[1] == pytest.approx(reached, abs=0.01)
 
 
 def test_an_engine_that_ignores_clicks_fails_with_twenty(clicks: ModuleType, tmp_path: Path) -> None:

@@ -30,3 +30,9 @@ def test_configuring_twice_says_it_once(capsys: pytest.CaptureFixture[str]) -> N
     log.configure()
     logging.getLogger("usassist.core.somewhere").warning("careful")
     assert capsys.readouterr().err == "WARNING usassist.core.somewhere: careful\n"
+
+
+def test_how_far_something_is_comes_back_as_it_was_told() -> None:
+    assert log.read_progress(log.progress_line("epoch 2: 1/3", 3, 11)) == ("epoch 2: 1/3", 3, 11)
+    for other in ("usassist: it is so.", "usassist-progress 3 of 11", ""):
+        assert log.read_progress(other) is None

@@ -9,6 +9,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from usassist.core.geometry.components import intersect
+from usassist.core.geometry.next_click import depth_inside
 from usassist.core.models.weights import read_config
 from usassist.core.project import journal, store
 from usassist.gui.document.proposing import start_remote
@@ -61,7 +63,7 @@ def test_click_correct_undo_accept_refine_and_save(sit_down: Callable, images: P
     hand.key(Qt.Key.Key_Z, CONTROL)
     assert document.annotation.regions == (region,)
     hand.key(Qt.Key.Key_Z, CONTROL)
-    assert document.annotation.regions == () and waiting not in document.proposals
+    assert document.annotation.regions == () and waiting in document.proposals, "the click was about another object"
     hand.key(Qt.Key.Key_Y, CONTROL)
     project, key = document.project, document.ref.key
     hand.key(Qt.Key.Key_D)
@@ -84,6 +86,30 @@ def test_a_real_engine_draws_what_is_clicked(sit_down: Callable, images: Path, q
     rows, cols = np.mgrid[:48, :64]
     disc, found = (rows - 24) ** 2 + (cols - 21) ** 2 <= 81, region.mask.to_array()
     assert 2 * (disc & found).sum() / (disc.sum() + found.sum()) > 0.8
+
+
+def test_the_shipped_model_does_not_bring_a_rejected_outline_back_and_a_right_click_takes_it_away(
+    sit_down: Callable, sample_dir: Path, qtbot: QtBot
+) -> None:
+    hand = sit_down(engine="clip_mona", device="cpu", start_engine=start_remote)
+    hand.open(sample_dir / "images" / "linear_lesions.png")
+    hand.wait_for_proposal()
+    document = hand.document
+    (rejected,) = document.proposals
+    middle = np.argwhere(depth_inside(rejected.mask.to_array()) >= depth_inside(rejected.mask.to_array()).max())[0]
+    hand.key(Qt.Key.Key_Q)
+    click(hand, *(float(at) for at in middle[::-1]), button=Qt.MouseButton.RightButton)
+    qtbot.waitUntil(lambda: document.click_answer is not None or document.found_nothing)
+    assert not any(item.mask.contains(*middle) for item in document.proposals)
+    hand.key(Qt.Key.Key_Escape)
+    assert document.proposals == (rejected,)
+    hand.key(Qt.Key.Key_Backspace)
+    assert document.proposals == ()
+    for x, y in ((459, 303), (470, 320)):
+        click(hand, x, y)
+        qtbot.waitUntil(lambda: document.click_answer is not None)
+        answer = document.click_answer.mask
+        assert answer.contains(y, x) and intersect(answer, rejected.mask).is_empty
 
 
 def test_where_the_engine_follows_no_clicks_the_tool_says_why_and_is_put_down(

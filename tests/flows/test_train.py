@@ -98,9 +98,11 @@ def test_N15_the_dialog_counts_what_was_accepted(ready: Callable[..., TrainDialo
     assert accepted.nothing == 1
     sides = dialog.setup.sides
     assert (sides.train + sides.val, sides.val > 0) == (7, True)
-    assert f"{sides.train} frames to learn from, {sides.val} to validate on" in dialog.setup.sides_text.text()
+    showing = f" ({sides.train_showing} showing Lesion)" if sides.train_showing < sides.train else ""
+    assert f"{sides.train} frames to learn from{showing}, {sides.val} to validate on" in dialog.setup.sides_text.text()
+    assert "6 of 6 outlines were accepted unchanged: correct some first" in dialog.setup.warning.text()
     # The project's name decides which frames validate, and a temporary folder's is another each time.
-    doubt = "take it for a hint" if sides.val_showing else "No validation frame shows it"
+    doubt = "for a hint" if sides.val_showing else "No validation frame shows it"
     assert doubt in dialog.setup.warning.text()
     assert dialog.start_button.isEnabled()
     dialog.setup.part_box.setCurrentIndex(2)
@@ -143,7 +145,9 @@ def test_N15_a_model_is_trained_compared_named_and_used(ready: Callable[..., Tra
     assert (training.new.problem, training.used.problem) == ("", "")
     assert training.is_fair and training.new.showing == training.used.showing == sides.val
     assert 0 <= training.new.dice <= 1 and 0 <= training.used.dice <= 1
-    assert f"n = {'1 frame' if sides.val == 1 else f'{sides.val} frames'}" in dialog.outcome.honesty.text()
+    count = "1 validation frame" if sides.val == 1 else f"{sides.val} validation frames"
+    assert f"Measured on {count}" in dialog.outcome.honesty.text()
+    assert training.progress is not None, "the child told how far it was"
     assert "may be chance" in dialog.outcome.warning.text()
     assert "usassist-us" in dialog.outcome.used_row.name.text()
     out = training.plan.out

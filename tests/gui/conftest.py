@@ -85,7 +85,7 @@ class FakeEngine:
         self.warmed: list[str] = []
         self.starts = 0
         self.closed = 0
-        self.warning = ""
+        self.warning = self.text_warning = ""
         self.finds_nothing = False
 
     def start(self, _name: str, _options: BuildOptions) -> "FakeEngine":
@@ -110,7 +110,8 @@ class FakeEngine:
         key = frame.ref.key
         mask = Mask.empty(frame.shape) if self.finds_nothing else mask
         found = Proposal(key, prompt.label_id, mask, 0.9, 0.8, "fake", self.weights_hash, prompt, 0.001)
-        return (replace(found, strangeness=2.0 if self.warning else 0.4, warning=self.warning),)
+        strangeness, warning = 2.0 if self.warning else 0.4, f"{self.warning} {self.text_warning}".strip()
+        return (replace(found, strangeness=strangeness, warning=warning, text_warning=self.text_warning),)
 
     def _answer_embedding(self) -> None:
         if not self.gate.wait(60):

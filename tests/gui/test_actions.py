@@ -68,3 +68,7 @@ def test_every_action_has_words_a_menu_and_an_icon(qtbot: QtBot) -> None:
 
 def test_every_tool_has_an_action_and_the_other_way_round() -> None:
     assert {entry.tool for entry in ACTIONS if entry.tool} == {tool.id for tool in all_tools()}
+
+
+def test_the_smart_click_tells_of_the_right_button() -> None:
+    assert "right-click" in action("tool_click").tip

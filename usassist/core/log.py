@@ -1,7 +1,12 @@
 """Logging set-up: everything goes to stderr, so stdout stays free for `--json`."""
 
 import logging
+import re
 import sys
+
+PROGRESS_VARIABLE = "USASSIST_PROGRESS"
+"""Set to "lines", commands tell on stderr how far they are, a line a step, for the program that started them."""
+_PROGRESS = re.compile(r"usassist-progress (\d+)/(\d+) (.*)")
 
 
 def configure(*, verbosity: int = 0) -> None:
@@ -17,3 +22,18 @@ def configure(*, verbosity: int = 0) -> None:
     logger.handlers[:] = [handler]
     logger.setLevel(level)
     logger.propagate = False
+
+
+def progress_line(what: str, done: int, total: int) -> str:
+    """Return the line that tells a program how far something is.
+
+    >>> read_progress(progress_line("reading images", 3, 11))
+    ('reading images', 3, 11)
+    """
+    return f"usassist-progress {done}/{total} {what}"
+
+
+def read_progress(line: str) -> tuple[str, int, int] | None:
+    """Return what `progress_line` was given, None for any other line."""
+    found = _PROGRESS.fullmatch(line)
+    return (found[3], int(found[1]), int(found[2])) if found is not None else None

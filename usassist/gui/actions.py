@@ -90,7 +90,7 @@ ACTIONS: tuple[Action, ...] = (
         "Smart click",
         ("Q",),
         "ph.crosshair",
-        "Click on an object or drag a box around it, and the engine draws it",
+        "Click on an object or drag a box around it, and the engine draws it; right-click what is not of it",
         "Annotate",
         2,
         "smart_click",

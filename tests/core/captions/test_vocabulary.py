@@ -27,6 +27,14 @@ def test_a_class_finds_its_target() -> None:
     assert vocabulary.target_of_class("unheard of") is None
 
 
+def test_a_text_finds_the_target_it_asks_for() -> None:
+    vocabulary = load_vocabulary()
+    for text in ("fetal_head", "Fetal Head", " head of  the fetus"):
+        assert vocabulary.target_of_text(text) is vocabulary.targets["fetal_head"]
+    assert vocabulary.target_of_text("benign") is None
+    assert vocabulary.target_of_text("") is None
+
+
 def test_the_texts_that_shipped_models_know_stay_as_they_are() -> None:
     """A small model's token table was made of these; a new wording may join them, none may go."""
     texts = set(load_vocabulary().texts())

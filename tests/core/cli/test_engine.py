@@ -175,3 +175,37 @@ def test_an_unknown_precision_is_wrong_usage(dataset: Path, tmp_path: Path) -> N
     with pytest.raises(SystemExit) as refused:
         main(["propose", str(dataset), "--precision", "int4", "--out", str(tmp_path / "out")])
     assert refused.value.code == 2
+
+
+UNLEARNED = "usassist: The model never learned the word 'liver', so its answer means nothing; ask for what it learned: "
+
+
+def test_a_text_that_was_never_learned_is_said_once_and_answered(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = model(tmp_path / "model", FILM, learned_targets=("breast_lesion",))
+    asked = ("--model", str(folder), "--device", "cpu", "--prompt")
+    out = tmp_path / "out"
+    for prompt, warned in (("liver", True), ("a breast mass", False)):
+        assert main(["propose", str(dataset / "images"), "--out", str(out), *asked, prompt]) == 0
+        told = capsys.readouterr()
+        assert told.err.count(f"{UNLEARNED}breast lesion.\n") == told.err.count("never learned") == int(warned)
+        items = json.loads((out / "proposals.json").read_text(encoding="utf-8"))["items"]
+        assert [bool(item["warning"]) for item in items] == [warned] * 4
+        assert "unlike" not in told.out, "the images are what they are"
+        assert main(["evaluate", "--data", str(dataset), "--out", str(tmp_path / "e"), *asked, prompt]) == 0
+        assert capsys.readouterr().err.count("never learned") == int(warned)
+
+
+def test_the_shipped_model_says_what_it_never_learned(
+    sample_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    still = str(sample_dir / "images" / "linear_lesions.png")
+    for prompt, kind in (("thyroid nodule", "never learned thyroid nodule"), ("no lesion", "says what is not there")):
+        assert main(["propose", still, "--out", str(tmp_path / "out"), "--device", "cpu", "--prompt", prompt]) == 0
+        told = capsys.readouterr()
+        (item,) = json.loads((tmp_path / "out" / "proposals.json").read_text(encoding="utf-8"))["items"]
+        assert told.err == f"usassist: {item['warning']}\n"
+        assert kind in told.err and "breast lesion, fetal head and common carotid artery" in told.err
+    assert main(["propose", still, "--out", str(tmp_path / "out"), "--device", "cpu", "--prompt", "breast lesion"]) == 0
+    assert capsys.readouterr().err == ""

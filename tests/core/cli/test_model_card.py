@@ -70,10 +70,8 @@ def test_a_run_gets_its_card_and_keeps_it_as_a_model(tmp_path: Path, capsys: pyt
     assert capsys.readouterr().out.strip() == str(run / "CARD.md")
     text = (run / "CARD.md").read_text(encoding="utf-8")
     assert "| run | 2 of 28 | 1.0 h |" in text
-    assert "Its training reached epoch 2 of 28." in text
-    assert (
-        "Near-duplicates (run), setting `drop`: 4 pairs stood on two sides of a split; 1 images were left out" in text
-    )
+    assert "Its training ended after 2 of 28 epochs" in text
+    assert "4 pairs stood in two of the data's splits (train, val, test); 1 image was left out" in text
     assert "0.05 kWh, an estimate" in text
     assert "**Clicks**" in text
     assert "- A note." in text

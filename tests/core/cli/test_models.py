@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,33 @@ def test_show_tells_what_a_model_is_for(capsys: pytest.CaptureFixture[str]) -> N
     assert "kind: segment" in out
     assert "uses: proposing masks, following a text, following clicks, a box and a previous mask" in out
     assert "parameters: 7,360,987 in all, all of them in its own file" in out
+
+
+def test_show_begins_the_card_and_says_where_it_lies(capsys: pytest.CaptureFixture[str]) -> None:
+    info = find_model("usassist-us")
+    first = info.card.split("\n\n")[1]
+    assert main(["models", "show"]) == 0
+    lines = _lines(capsys)
+    assert f"card: {info.folder / 'CARD.md'}" in lines
+    assert " ".join(first.split()) in " ".join(" ".join(lines).split())
+    assert not any(line.startswith(("#", "|")) for line in lines)
+    assert len(lines) < 30
+    assert main(["models", "show", "--card"]) == 0
+    assert info.card.strip() in capsys.readouterr().out
+    assert main(["models", "show", "--json"]) == 0
+    assert _printed(capsys)["card"] == info.card
+
+
+def test_show_of_a_model_without_a_card_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    info = replace(find_model("usassist-us"), folder=tmp_path)
+    monkeypatch.setattr(models, "find_model", lambda _name: info)
+    assert main(["models", "show"]) == 0
+    assert _lines(capsys)[-1] == "It has no model card."
+    (tmp_path / "CARD.md").write_text("# Only a heading\n", encoding="utf-8")
+    assert main(["models", "show"]) == 0
+    assert f"card: {tmp_path / 'CARD.md'}" in capsys.readouterr().out
 
 
 def test_show_says_what_of_a_model_learned(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,8 @@ import math
 
 import pytest
 
+from usassist.core import log
+from usassist.core.cli import output
 from usassist.core.cli.output import Exit, count, print_table, progress, report_failures, status, to_json
 
 
@@ -63,3 +65,18 @@ def test_a_failure_names_its_input_once(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_one_of_something_is_no_plural() -> None:
     assert (count(1, "file"), count(0, "file"), count(2, "mask")) == ("1 file", "0 files", "2 masks")
+
+
+def test_a_program_that_asks_is_told_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(log.PROGRESS_VARIABLE, "lines")
+    monkeypatch.setattr(output, "_LINES_EVERY_S", 3600.0)
+    with progress("reading", total=9, unit="file") as bar:
+        for _ in range(9):
+            bar.update()
+    told = [log.read_progress(line) for line in capsys.readouterr().err.splitlines()]
+    assert told == [("reading", 1, 9), ("reading", 9, 9)], "the first and the last, few between"
+    with progress("reading", total=1, unit="file", quiet=True) as bar:
+        bar.update()
+    assert capsys.readouterr().err == ""

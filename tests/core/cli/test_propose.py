@@ -60,7 +60,35 @@ def test_proposals_json_is_the_contracts(tmp_path: Path) -> None:
     assert list(item) == names
     assert (item["strangeness"], item["warning"]) == (None, "")
     assert (item["score"], item["presence"], item["quality"]) == (pytest.approx(0.72), 0.9, 0.8)
-    assert (item["frame"], item["label"]) == (0, "lesion")
+    assert (item["frame"], item["label"]) == (0, "a-cyst")
+
+
+@pytest.mark.parametrize(
+    ("options", "label"),
+    [
+        ((), "lesion"),
+        (("--prompt", "breast tumour"), "lesion"),
+        (("--prompt", " fetal head "), "fetal_head"),
+        (("--prompt", "Common carotid artery"), "carotid"),
+        (("--prompt", "left kidney"), "left-kidney"),
+    ],
+)
+def test_what_is_found_for_a_text_is_labelled_by_it(
+    tmp_path: Path, square: Any, options: tuple[str, ...], label: str
+) -> None:
+    _, document = propose(tmp_path / "out", picture(tmp_path / "a.png"), options=options)
+    assert [item["label"] for item in document["items"]] == [label]
+    square.propose = lambda _frame, _prompt: ()  # an engine that has no answer at all
+    _, document = propose(tmp_path / "none", picture(tmp_path / "b.png"), options=options)
+    assert [(item["label"], item["score"]) for item in document["items"]] == [(label, 0.0)]
+
+
+def test_help_says_that_nothing_is_asked_unless_told_to(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["propose", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Without --prompt the engine is asked for nothing in particular" in said
+    assert "the window asks for the words of the active label instead" in said
 
 
 @pytest.mark.usefixtures("square")

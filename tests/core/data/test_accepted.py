@@ -1,5 +1,6 @@
 """What a project has to train on, counted as training takes it."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,3 +92,16 @@ def test_the_vocabulary_may_know_what_is_learned(tmp_path: Path, label: Label, t
     project = _project(tmp_path, labels=(label,))
     _save(project, 0, label.id)
     assert accepted_frames(project.root).target == target
+
+
+def test_outlines_that_nobody_corrected_are_counted(tmp_path: Path) -> None:
+    project = _project(tmp_path)
+    kinds = (("engine", False), ("engine", True), ("human", False), ("human", True))
+    for source in range(8):
+        origin, edited = kinds[source % 4]
+        drawn = dataclasses.replace(_region("lesion"), origin=origin, edited=edited)
+        other = dataclasses.replace(_region("structure"), origin="engine")
+        key = f"{project.sources[source].key}_00000"
+        store.save_annotation(project, Annotation(key, "ann", SHAPE, (drawn, other), "accepted"))
+    found = accepted_frames(project.root)
+    assert (found.outlines, found.unchanged) == (8, 2), "of what is learned; a person's own are nobody's answer"

@@ -91,3 +91,21 @@ def test_the_sides_of_a_project_can_be_evaluated_as_training_takes_them(project)
         assert [e.key for e in load(project.root, split=split)] == [e.key for e in examples if e.split == split]
     with pytest.raises(TrainingError, match="no split 'test'"):
         load(project.root, split="test")
+
+
+@pytest.mark.parametrize(
+    ("label", "shows"),
+    [
+        (Label("lesion", "Lesion", "#e69f00", "breast lesion"), "breast_lesion"),
+        (Label("lesion", "Thyroid nodule", "#e69f00"), "thyroid_nodule"),
+        (Label("x", "Kopf", "#e69f00", "Fetal Head"), "fetal_head"),
+        (Label("x", "Kidney stone", "#e69f00", "a stone in the kidney"), "a stone in the kidney"),
+        (Label("x", "Kidney stone", "#e69f00"), "Kidney stone"),
+    ],
+)
+def test_an_example_says_what_its_label_asks_for(project, label: Label, shows: str) -> None:
+    made = store.create_project(project.root.parent / "other", images_root=project.images_root, labels=(label,))
+    made = store.register_sources(store.add_reader(made, Reader("ann", "Ann")), find_sources(project.images_root))
+    _save(made, 0, _region("r1", label.id, 2))
+    _save(made, 1)
+    assert [example.shows for example in load(made.root)] == [shows, shows]

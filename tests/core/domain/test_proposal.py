@@ -64,3 +64,17 @@ def test_a_click_is_somewhere(x: float) -> None:
     for place in ((x, 1.0), (1.0, x)):
         with pytest.raises(UsassistError, match="place of the image"):
             PromptPoint(*place)
+
+
+def test_a_warning_about_the_text_is_none_about_the_image() -> None:
+    def warned(warning: str, text_warning: str) -> Proposal:
+        asked = Prompt("lesion", text="liver")
+        numbers = {"presence": 0.9, "quality": 0.8, "seconds": 0.1}
+        words = {"warning": warning, "text_warning": text_warning}
+        return Proposal(
+            "k", "lesion", Mask.empty((4, 5)), engine="e", weights_hash="ab", prompt=asked, **numbers, **words
+        )
+
+    assert warned("It is dark. No liver.", "No liver.").image_warning == "It is dark."
+    assert warned("No liver.", "No liver.").image_warning == ""
+    assert warned("It is dark.", "").image_warning == "It is dark."

@@ -12,7 +12,7 @@ from usassist.core.evaluation.card import FAILURES_FILE, PRESENCE_FILE, QUALITY_
 from usassist.core.evaluation.card_benchmarks import BenchmarkTable
 from usassist.core.evaluation.card_runs import NearDuplicates, Run
 from usassist.core.evaluation.card_seen import Shared
-from usassist.core.models.config import Calibration
+from usassist.core.models.config import Calibration, HeadConfig
 
 
 def card(given: CardFacts) -> str:
@@ -223,13 +223,73 @@ def test_a_model_without_calibration_is_not_called_calibrated() -> None:
 def test_the_epoch_and_what_was_left_out_are_said() -> None:
     run = Run("first", 10, 1.0, of=28, near_duplicates=NearDuplicates("drop", across=4, left_out=3))
     text = card(facts(runs=[run]))
-    assert "Its training reached epoch 10 of 28." in text
+    assert "Its training ended after 10 of 28 epochs (passes over the training images). What was measured" in text
     assert "| first | 10 of 28 | 1.0 h |" in text
     said = (
-        "Near-duplicates (first), setting `drop`: 4 pairs stood on two sides of a split; 3 images were left out for it."
+        "Near-duplicates, images that look the same: 4 pairs stood in two of the data's splits (train, val, test); "
+        '3 images were left out of the training for it (`near_duplicates = "drop"`).'
     )
     assert said in section(text, "Data and terms")
     assert "Near-duplicates" not in card(facts())
+
+
+def test_what_is_the_same_for_all_runs_is_said_once() -> None:
+    same, other = NearDuplicates("drop", across=4, left_out=3), NearDuplicates("join", across=1, left_out=0)
+    runs = [Run("one", 20, 1.0, of=60, near_duplicates=same), Run("two", 12, 0.5, of=12, near_duplicates=same)]
+    text = card(facts(runs=runs))
+    assert section(text, "Data and terms").count("Near-duplicates") == 1
+    assert "Near-duplicates, images" in text, "no run has to be named"
+    assert "Its training had 2 steps; the last ran all 12 epochs (passes over the training images)." in text
+    text = card(facts(runs=[*runs, Run("three", 1, 0.1, near_duplicates=other)]))
+    assert "Near-duplicates (one, two), images that look the same: 4 pairs" in text
+    assert "Near-duplicates (three), images that look the same: 1 pair stood" in text
+    assert "no image was left out" in text
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (["busi", "breast"], "breast lesion"),
+        (["busi", "hc18", "carotid_mini"], "any of breast lesion, fetal head, common carotid artery"),
+        (["busi", "clinic"], "breast lesion; what clinic outlined is not known"),
+        (["clinic"], "thyroid nodule"),
+        ([], "thyroid nodule"),
+    ],
+)
+def test_without_a_prompt_it_looks_for_what_its_training_outlined(data: list[str], expected: str) -> None:
+    given = facts(data=data)
+    told = dataclasses.replace(given, config=dataclasses.replace(given.config, target="thyroid_nodule"))
+    assert f"| without a prompt | looks for: {expected} |" in card(told)
+    knows = dataclasses.replace(
+        told, config=dataclasses.replace(told.config, learned_targets=("carotid", "Baker's cyst"))
+    )
+    assert "| without a prompt | looks for: any of common carotid artery, Baker's cyst |" in card(knows)
+
+
+def test_classes_are_asked_again_by_the_commands(tmp_path: Path) -> None:
+    found = report(tmp_path / "named")
+    named = dataclasses.replace(found, class_options="--ensemble breast-named")
+    plain = dataclasses.replace(found, split="val")
+    text = card(facts(reports=[named, plain]))
+    assert "--data DATA/busi --split test --model mine --ensemble breast-named --out OUT" in text
+    assert "--data DATA/busi --split val --model mine --out OUT" in text
+
+
+def test_a_note_stands_once_below_the_tables_it_is_about() -> None:
+    tables = [BenchmarkTable(title, ("a",), (("1",),), note=note) for title, note in (("A", "N."), ("B", "N."))]
+    text = card(facts(benchmarks=[*tables, BenchmarkTable("C", ("a",), (("1",),))]))
+    assert text.count("N.\n") == 1
+    assert text.index("**B**") < text.index("N.\n") < text.index("**C**")
+
+
+def test_it_says_which_texts_were_learned() -> None:
+    assert "| texts it learned | not known, so it answers every text without a warning |" in card(facts())
+    given = facts()
+    config = dataclasses.replace(given.config, learned_targets=("carotid", "kidney_stone"))
+    text = card(dataclasses.replace(given, config=config))
+    assert "| texts it learned | about common carotid artery and kidney stone; it answers any other text too" in text
+    silent = dataclasses.replace(config, head=HeadConfig("unet"))
+    assert "texts it learned" not in card(dataclasses.replace(given, config=silent))
 
 
 def test_it_says_whether_it_warns_of_unlike_images() -> None:

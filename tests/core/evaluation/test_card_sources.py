@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.core.evaluation.cards import HASH, report, write
+from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.errors import UsassistError
 from usassist.core.evaluation.card_sources import read_card_report, read_terms
 
@@ -103,6 +104,32 @@ def test_an_unknown_setting_of_marks_is_refused(tmp_path: Path) -> None:
         read_card_report(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("judge", "options"),
+    [
+        ({"by": "similarity", "ensemble": "breast-named"}, "--ensemble breast-named"),
+        (
+            {"by": "presence", "ensemble": "breast", "calibrated_on": 40},
+            "--ensemble breast --classify-by presence --calibrate",
+        ),
+        ({"by": "similarity", "prompts": {"a": ["it's", "b"]}}, """--classes 'a=it'"'"'s' a=b"""),
+        ({"by": "trained", "prompts": None}, ""),
+        (None, ""),
+    ],
+)
+def test_the_command_names_the_classes_as_they_were_asked(
+    tmp_path: Path, judge: dict[str, object] | None, options: str
+) -> None:
+    write(tmp_path)
+    path = tmp_path / "report.json"
+    if judge is not None and "ensemble" in judge:
+        ensemble = load_vocabulary().ensemble(str(judge.pop("ensemble")))
+        judge["prompts"] = {name: list(texts) for name, texts in ensemble.classes.items()}
+    document = json.loads(path.read_text(encoding="utf-8")) | {"class_judge": judge}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    assert read_card_report(tmp_path).class_options == options
+
+
 def test_every_dataset_of_the_shipped_terms_has_a_citation() -> None:
     known = read_terms()
     assert {"busi", "breast", "hc18", "carotid_mini", "buscot_mini"} <= known.data.keys()
@@ -111,4 +138,5 @@ def test_every_dataset_of_the_shipped_terms_has_a_citation() -> None:
         assert terms.licence
         assert terms.citation
     assert all(terms.shows and terms.words for terms in known.data.values())
+    assert {terms.target for terms in known.data.values()} <= load_vocabulary().targets.keys()
     assert "doi:10.17632/d4xt63mgjm.1" in known.data["carotid_mini"].citation

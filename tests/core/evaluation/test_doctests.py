@@ -7,7 +7,7 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "name", ["axes", "card_tables", "comparison_page", "page", "rank_intervals", "signed_rank", "wilson"]
+    "name", ["axes", "card_runs", "card_tables", "comparison_page", "page", "rank_intervals", "signed_rank", "wilson"]
 )
 def test_examples(name: str) -> None:
     result = doctest.testmod(importlib.import_module(f"usassist.core.evaluation.{name}"))

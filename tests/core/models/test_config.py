@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -79,3 +80,21 @@ def test_presence_listens_to_both_witnesses_and_stays_a_probability() -> None:
     assert calibration.presence(0.0, peak=2.0) == 0.5
     assert calibration.presence(0.0, peak=4.0) > 0.5 > calibration.presence(-1.0, peak=2.0)
     assert 0 <= calibration.presence(-1e9, peak=0.0) <= calibration.quality(1e9) <= 1
+
+
+def test_what_a_model_learned_is_read_back_and_absent_in_older_files() -> None:
+    known = dataclasses.replace(_config(), learned_targets=("breast_lesion", "kidney stone"))
+    assert ModelConfig.from_json(known.to_json(), where="here") == known
+    raw = json.loads(known.to_json())
+    del raw["learned_targets"]
+    assert ModelConfig.from_json(json.dumps(raw), where="here").learned_targets == ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["breast_lesion", 3, {"a": 1}, [3], [None], [""], ["  "], ["x" * 101], ["two\nlines"], ["\x1b[2J"], ["a"] * 257],
+)
+def test_a_crafted_list_of_what_was_learned_is_refused(value: object) -> None:
+    raw = json.loads(_config().to_json()) | {"learned_targets": value}
+    with pytest.raises(ModelError, match=r"here.*learned_targets"):
+        ModelConfig.from_json(json.dumps(raw), where="here")

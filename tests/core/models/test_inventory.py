@@ -27,6 +27,7 @@ def test_the_shipped_model_proposes_masks_and_has_its_sizes() -> None:
     assert facts["parameters_learned"] is None  # nothing says what was frozen
     assert {"proposing masks", "following a text", "following clicks, a box and a previous mask"} <= set(facts["uses"])
     assert "as a base of models trained here" not in facts["uses"]
+    assert facts["learned_targets"] == ["breast_lesion", "fetal_head", "carotid"]
 
 
 def test_an_encoder_says_its_family_and_what_it_is_for(tmp_path) -> None:

@@ -57,6 +57,10 @@ def test_the_shipped_model_says_what_it_said_when_it_was_shipped(sample_dir) -> 
     assert not free.mask.is_empty and free.label_id == "lesion"
 
 
+def test_the_engine_says_what_it_computes_on(tmp_path) -> None:
+    assert _engine(tmp_path).device == "cpu"
+
+
 def test_P2_support_images_change_the_answer_and_are_encoded_once(tmp_path, monkeypatch) -> None:
     engine, query, support = _engine(tmp_path), _speckle(1), _speckle(2)
     cases = tuple((support, _disc(support, row=row, col=col)) for row, col in ((30, 30), (60, 90)))
@@ -374,3 +378,32 @@ def test_a_further_click_costs_neither_the_encoder_nor_the_first_level_of_the_de
     engine.propose(frame, Prompt("x", text="a cyst", points=(PromptPoint(30, 40),)))
     with pytest.raises(pytest.fail.Exception):
         engine.propose(frame, Prompt("x", text="another", points=(PromptPoint(30, 40),)))
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0], ids=["all of it", "nothing"])
+@pytest.mark.parametrize("regions", [(), (ScanRegion(Box(10, 30, 74, 110), "b_mode", None),)], ids=["whole", "scan"])
+def test_whatever_the_model_says_clicked_pixels_have_their_sign(tmp_path, threshold, regions) -> None:
+    engine, frame = _clicked(tmp_path), dataclasses.replace(_speckle(1), regions=regions)
+    own = dataclasses.replace(engine._config, calibration=Calibration(threshold=threshold))
+    engine = ClipMonaProposer(engine._model, own, weights_hash="ab")
+    points = (PromptPoint(60, 40), PromptPoint(70, 44, False), PromptPoint(100.4, 60.6), PromptPoint(60, 56, False))
+    for asked in ({}, {"box": Box(20, 40, 70, 100)}, {"mask": _disc(frame, row=40, col=60)}):
+        (found,) = engine.propose(frame, Prompt("x", points=points, **asked))
+        assert [found.mask.contains(round(p.y), round(p.x)) for p in points] == [p.positive for p in points]
+        assert found.presence == 1.0
+
+
+def test_a_follow_up_click_finds_the_probabilities_behind_what_was_made_of_the_answer(tmp_path) -> None:
+    engine, frame = _clicked(tmp_path), _speckle(1)
+    own = dataclasses.replace(engine._config, calibration=Calibration(threshold=0.0))
+    engine = ClipMonaProposer(engine._model, own, weights_hash="ab")
+    points = (PromptPoint(60, 40), PromptPoint(90, 44, False))
+    (found,) = engine.propose(frame, Prompt("x", points=points))
+    assert not found.mask.contains(44, 90) and found.mask.contains(40, 60)
+    assert engine._past.behind(frame.ref.key, found.mask) is not None
+
+
+def test_a_model_of_several_classes_takes_no_clicks_so_none_is_obeyed(tmp_path) -> None:
+    engine = _engine(tmp_path, classes=CLASSES)
+    with pytest.raises(ModelError, match="follows no clicks"):
+        engine.propose(_speckle(), Prompt("x", points=(PromptPoint(30, 30),)))

@@ -47,6 +47,12 @@ def test_a_child_answers_as_the_engine_itself_does(remote) -> None:
     assert again.frame_key == _frame(0).ref.key
 
 
+def test_a_child_says_what_it_computes_on(remote) -> None:
+    assert remote.device == "", "it has loaded nothing yet"
+    remote.warm(_frame())
+    assert remote.device == "cpu"
+
+
 def test_a_killed_child_is_a_sentence_and_the_next_call_works(remote) -> None:
     remote.warm(_frame())
     os.kill(remote._process.pid, signal.SIGKILL)

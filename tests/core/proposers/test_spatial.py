@@ -1,12 +1,16 @@
 """A click at a known pixel lands in the right cell of the maps, also where the model sees a part of the frame only."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
-from usassist.core.domain import Box, Mask, Prompt, PromptPoint
+from usassist.core.domain import Box, Mask, Prompt, PromptPoint, Proposal
 from usassist.core.errors import ModelError
+from usassist.core.models.mask_head import Segmentation
 from usassist.core.models.prompt_maps import MOST_POINTS, prompt_maps
-from usassist.core.proposers.spatial import is_there, may_be_emptied, spatial_prompt
+from usassist.core.proposers.spatial import PastAnswers, is_there, may_be_emptied, spatial_prompt
 
 SHAPE = (120, 160)
 WHOLE = Box(0, 0, *SHAPE)
@@ -97,3 +101,24 @@ def test_what_does_not_belong_says_nothing_about_being_there_and_only_trims_a_ma
     ):
         pointed = spatial_prompt(prompt, shape=SHAPE, seen=WHOLE)
         assert (is_there(pointed), may_be_emptied(pointed)) == (there, emptied), prompt
+
+
+def test_what_was_clicked_away_is_remembered_as_certainly_not_there() -> None:
+    """The model is sure of all of the scan, the person keeps its left half: the next click goes on from that."""
+    inside = np.zeros(SHAPE, dtype=np.bool_)
+    inside[20:84, 40:88] = True
+    logits = torch.full((1, 1, 32, 32), 4.0)
+    logits[..., 15] = -0.2  # the outline itself: a little less than a half on a cell that is in
+    out = Segmentation(logits, torch.zeros(1), torch.zeros(1))
+    for points, right in (((PromptPoint(120, 40, False),), 0.0), ((), float(torch.tensor(4.0).sigmoid()))):
+        prompt = Prompt("x", points=points)
+        past = PastAnswers()
+        found = Proposal("f", "x", Mask.from_array(inside), 1.0, 1.0, "e", "", prompt, 0.0)
+        past.keep(found, out, seen=CROP)
+        behind = past.behind("f", Mask.from_array(inside.copy()))
+        assert behind[:, :15] == pytest.approx(float(torch.tensor(4.0).sigmoid()))
+        assert behind[:, 15] == pytest.approx(float(torch.tensor(-0.2).sigmoid()))
+        assert behind[:, 16:] == pytest.approx(right)
+    logits -= 8
+    past.keep(replace(found, prompt=Prompt("x", points=(PromptPoint(60, 40),))), out, seen=CROP)
+    assert past.behind("f", found.mask)[:, :15] == pytest.approx(1.0)

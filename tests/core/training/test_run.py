@@ -30,6 +30,7 @@ def test_a_run_leaves_a_model_that_can_be_added(recipe, discs, quick, tmp_path) 
     assert all(np.isfinite(line["loss"]) for line in lines)
     config = ModelConfig.read(result.folder)
     assert config.provenance["n_train"] == 12 and config.provenance["data"] == ["discs"]
+    assert config.learned_targets == ("breast_lesion",)
     add_model(result.folder, name="discs")
     assert find_model("discs").config == config
 
@@ -195,11 +196,14 @@ def test_P_N4_what_was_trained_is_what_runs_also_from_another_model(recipe, disc
 def test_few_images_keep_the_calibration_of_the_model_they_start_from(recipe, discs, small, tmp_path) -> None:
     first = train(recipe, [discs], tmp_path / "a", overrides=[*small, "epochs=1"], device="cpu", task="segment")
     known = Calibration(0.4, 0.3, 2.0, -1.0, 1.5, 0.5)
-    config = dataclasses.replace(ModelConfig.read(first.folder), calibration=known)
+    config = dataclasses.replace(
+        ModelConfig.read(first.folder), calibration=known, learned_targets=("carotid", "kidney stone")
+    )
     (first.folder / "model.json").write_text(config.to_json())
     overrides = [*small, "epochs=1", f'start_from="{first.folder}"']
     second = train(recipe, [discs], tmp_path / "b", overrides=overrides, device="cpu", task="segment")
     assert ModelConfig.read(second.folder).calibration == known  # 3 lesions validate: too few to fit anything
+    assert ModelConfig.read(second.folder).learned_targets == ("carotid", "kidney stone", "breast_lesion")
 
 
 def test_a_run_interrupted_while_it_writes_resumes_to_the_same_end(recipe, discs, small, tmp_path, monkeypatch) -> None:

@@ -7,11 +7,16 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from usassist.core.data.accepted import AcceptedFrames
+from usassist.core.data.example import Example
+from usassist.core.data.objects import RegionTruth
+from usassist.core.domain import Label, Mask, Region, Source
 from usassist.core.evaluation.curves import Epoch
 from usassist.gui import theme
 from usassist.gui.dialogs.train_curve import Curve
-from usassist.gui.dialogs.train_result import ResultPage, RunPage, duration
+from usassist.gui.dialogs.train_result import ResultPage, RunPage
 from usassist.gui.dialogs.train_setup import SetupPage
+from usassist.gui.jobs.progress import Progress
 from usassist.gui.jobs.training import Plan, Training, Verdict
 
 
@@ -26,13 +31,13 @@ def training(qtbot: QtBot, tmp_path: Path) -> Training:
 @pytest.mark.parametrize("name", ["dark", "light"])
 def test_a_curve_is_painted_in_the_accent_of_the_theme(qtbot: QtBot, name: str) -> None:
     theme.apply(QApplication.instance(), name)
-    curve = Curve("Dice", top=1.0, mark_best=True)
+    curve = Curve("Dice", top=1.0)
     qtbot.addWidget(curve)
     curve.resize(240, 150)
     empty = curve.grab().toImage()
     assert curve.accessibleDescription() == ""
-    curve.show_points([(1, 0.2), (2, 0.9), (3, 0.5)], total=3)
-    assert curve.accessibleDescription() == "0.500"
+    curve.show_points([(1, 0.2), (2, 0.9), (3, 0.5)], total=3, kept=2)
+    assert curve.accessibleDescription() == "epoch 3: 0.500"
     image = curve.grab().toImage()
     accent = theme.tokens().accent
     colours = {image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())}
@@ -60,8 +65,21 @@ def test_the_run_page_says_where_it_is(qtbot: QtBot, training: Training) -> None
     assert (page.state_text.text(), page.time_text.text()) == ("Epoch 4 of 4", "about 2 min left")
     assert (page.bar.value(), page.bar.maximum()) == (3, 4)
     training.epochs = ()
+    for told, words, done, total in (
+        (None, "Starting the training program…", 0, 0),
+        (Progress(3, 11, "looking for near-duplicates"), "Looking for near-duplicates: 3 of 11", 3, 11),
+        (Progress(11, 11, "looking for near-duplicates"), "Preparing the model…", 0, 0),
+        (Progress(3, 11, "reading images"), "Reading images: 3 of 11", 3, 11),
+        (Progress(11, 11, "reading images"), "Beginning the first epoch, which takes longest…", 0, 0),
+        (Progress(1, 2, "epoch 1"), "Epoch 1 of 4", 0, 4),
+    ):
+        training.progress = told
+        page.show_training(training)
+        assert (page.state_text.text(), page.time_text.text()) == (words, "")
+        assert page.bar.maximum() == total and (not total or page.bar.value() == done)
+    training.epochs = tuple(Epoch(n, 1.0, None, 90.0) for n in range(1, 5))
     page.show_training(training)
-    assert "Preparing" in page.state_text.text()
+    assert "Choosing thresholds" in page.state_text.text() and page.time_text.text() == ""
     training.stage = "comparing"
     page.show_training(training)
     assert "new model" in page.state_text.text()
@@ -92,7 +110,7 @@ def test_the_comparison_is_honest(
     assert words in page.verdict.text()
     assert "2 frames could not be read" in page.honesty.text()
     if new is not None and new.dice is not None:
-        assert "n = 12 frames that show it" in page.honesty.text()
+        assert "Measured on 12 validation frames." in page.honesty.text()
         assert page.warning.text() == ""
     page.grab()
 
@@ -102,7 +120,92 @@ def test_few_frames_are_warned_of(qtbot: QtBot, training: Training) -> None:
     qtbot.addWidget(page)
     training.stage, training.new, training.used = "done", Verdict(0.9, 9, frames="f"), Verdict(0.7, 9, frames="f")
     page.show_training(training)
-    assert "Fewer than 10 frames" in page.warning.text()
+    assert "Only 9 frames decide here" in page.warning.text()
+
+
+def test_the_end_names_the_epoch_that_is_the_new_model(qtbot: QtBot, training: Training) -> None:
+    scores = ((1, 0.95, 0.93), (2, 0.9, 0.98), (3, 0.8, 0.931))  # the best Dice is not of the best score
+    training.epochs = tuple(Epoch(n, 1 / n, score, 9.0, dice=dice) for n, score, dice in scores)
+    training.stage, training.new, training.used = (
+        "done",
+        Verdict(0.98, 1, 2, frames="f"),
+        Verdict(0.97, 1, 2, frames="f"),
+    )
+    page = ResultPage()
+    qtbot.addWidget(page)
+    page.show_training(training)
+    assert page.dice.accessibleDescription() == "epoch 1, kept: 0.930"
+    assert page.loss.accessibleDescription() == "epoch 1, kept: 1.000"
+    said = page.honesty.text()
+    assert "Measured on 3 validation frames: the 1 that shows it decides the Dice, 2 show nothing" in said
+    assert "(12 were counted before frames that look the same were kept on one side)" in said
+    assert "The new model is that of epoch 1, chosen by the same frames" in said
+    assert "The curve's 0.930 counts every pixel above 50 %" in said
+    assert "Only 1 frame decides here" in page.warning.text()
+
+
+def test_while_it_runs_the_latest_epoch_is_told_and_the_best_one_ringed(qtbot: QtBot, training: Training) -> None:
+    training.stage = "training"
+    page = RunPage()
+    qtbot.addWidget(page)
+    page.show_training(training)
+    assert page.dice.accessibleDescription() == "epoch 3: 0.600"
+    assert page.dice.kept == 3
+
+
+def _accepted(*, outlines: int, unchanged: int, showing: tuple[bool, ...]) -> AcceptedFrames:
+    """Return accepted frames, one of each file, the last two of which validate."""
+
+    def example(number: int, shows: bool) -> Example:
+        regions = (Region("r", "lesion", Mask.from_array(np.ones((2, 2), dtype=np.bool_))),) if shows else ()
+        return Example(
+            key=f"ann/{number}",
+            dataset="p",
+            source=Source(f"{number}", Path(f"{number}.png"), f"{number}.png", 1, ""),
+            frame=0,
+            truth=lambda shape: np.zeros(shape, dtype=np.bool_),
+            class_name="lesion" if shows else "normal",
+            split="val" if number >= len(showing) - 2 else "train",
+            object_truth=RegionTruth(regions, ("lesion",)),
+        )
+
+    label = Label("lesion", "Lesion", "#e69f00")
+    examples = tuple(example(number, shows) for number, shows in enumerate(showing))
+    return AcceptedFrames(
+        ((label, sum(showing)),),
+        label,
+        "breast_lesion",
+        nothing=len(showing) - sum(showing),
+        others=0,
+        outlines=outlines,
+        unchanged=unchanged,
+        examples=examples,
+    )
+
+
+@pytest.mark.parametrize(
+    ("unchanged", "warns", "notes"), [(8, True, False), (5, True, False), (4, False, True), (0, False, False)]
+)
+def test_outlines_that_were_accepted_unchanged_teach_nothing(
+    qtbot: QtBot, unchanged: int, warns: bool, notes: bool
+) -> None:
+    page = SetupPage()
+    qtbot.addWidget(page)
+    page.show_accepted(_accepted(outlines=8, unchanged=unchanged, showing=(True,) * 8))
+    said = f"{unchanged} of 8 outlines were accepted unchanged"
+    assert (f"{said}: correct some first" in page.warning.text()) is warns
+    assert (f"{said}." in page.notes.text()) is notes
+
+
+def test_both_sides_say_how_many_frames_show_what_is_learned(qtbot: QtBot) -> None:
+    page = SetupPage()
+    qtbot.addWidget(page)
+    page.show_accepted(_accepted(outlines=7, unchanged=0, showing=(True, True, True, True, True, False, True, False)))
+    assert page.sides_text.text() == "6 frames to learn from (5 showing Lesion), 2 to validate on (1 showing Lesion)."
+    assert "Only 1 validation frame shows it" in page.warning.text()
+    page.show_accepted(_accepted(outlines=8, unchanged=0, showing=(True,) * 8))
+    assert page.sides_text.text() == "6 frames to learn from, 2 to validate on."
+    assert "Only 2 validation frames show it: each decides 50 % of the Dice" in page.warning.text()
 
 
 def test_nothing_can_be_started_before_it_is_counted(qtbot: QtBot) -> None:
@@ -123,7 +226,3 @@ def test_a_long_path_does_not_widen_the_window(qtbot: QtBot, training: Training)
     training.stage, training.problem = "done", f"See {'/folder of somebody' * 3}{'/abcdefghijklmnop' * 20}."
     page.show_training(training)
     assert page.minimumSizeHint().width() < 600
-
-
-def test_times_are_as_coarse_as_they_are_known() -> None:
-    assert [duration(s) for s in (41, 200, 5000)] == ["under a minute", "3 min", "1 h 23 min"]

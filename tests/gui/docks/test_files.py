@@ -1,9 +1,11 @@
 """The files panel shows how far every file is, finds files at once, and stays in step with the document."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QApplication
 
 from usassist.core.domain import Source
 from usassist.gui.commands import label as label_commands
@@ -116,8 +118,8 @@ def test_what_cannot_be_read_says_why(dock: FilesDock, document, images, qtbot) 
     row = dock.model.index(2).data(ROW_ROLE)
     reason = document.failure_of(document.sources[2].key)
     assert reason
-    assert row.subtitle == reason
-    assert reason in row.tip
+    assert (row.trailing, row.trailing_tone) == ("cannot be read", "danger")
+    assert reason in row.tip and reason in row.spoken
     assert dock.view.currentIndex().row() == 2
 
 
@@ -194,6 +196,31 @@ def test_a_file_that_is_unlike_the_training_images_says_so(dock: FilesDock, docu
     ordinary, strange = (dock.model.index(row).data(ROW_ROLE) for row in (0, 1))
     assert ordinary.trailing_icon == "" and "unlike" not in ordinary.spoken
     assert strange.trailing_icon == "ph.warning-circle-fill"
-    assert "unlike the training images" in strange.subtitle
     assert "unlike the training images" in strange.spoken
     assert engine.warning in strange.tip
+
+
+def test_a_row_is_one_line_that_names_the_folder(dock: FilesDock, document, monkeypatch) -> None:
+    row = dock.model.index(0).data(ROW_ROLE)
+    assert (row.title, row.subtitle, row.trailing) == ("still1.png", "", "")
+    assert row.tip == "still1.png\nTo do", "the icon's meaning in words"
+    source = replace(document.sources[0], relative="patient 7/left/a.png")
+    row = dock.model._row(source)
+    assert (row.title, row.trailing, row.trailing_tone) == ("a.png", "patient 7/left", "faint")
+    assert row.spoken == "a.png, to do, patient 7/left"
+    label_commands.toggle_flag(document)
+    row = dock.model.index(0).data(ROW_ROLE)
+    assert (row.trailing_icon, row.trailing_icon_tone) == ("ph.flag-fill", "warning")
+    assert row.tip == "still1.png\nTo do\nFlagged for another look"
+
+
+def test_the_search_stands_in_the_title_among_tabs_too(dock: FilesDock, qtbot) -> None:
+    bar = dock.titleBarWidget()
+    assert bar.isAncestorOf(dock.search_field)
+    bar.set_tabbed(True)
+    dock.resize(300, 240)
+    dock.show()
+    QApplication.processEvents()
+    assert dock.search_field.isVisible()
+    assert bar.maximumHeight() > dock.search_field.height() >= dock.search_field.minimumSizeHint().height()
+    assert dock.search_field.width() > 200

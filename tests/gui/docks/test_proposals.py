@@ -94,6 +94,56 @@ def test_again_asks_with_the_written_text(make_dock, document, monkeypatch) -> N
     assert (asked[1].text, asked[1].label_id) == ("dark oval mass", document.active_label.id)
 
 
+def _asks(dock: ProposalsDock, document, text: str, qtbot) -> None:
+    """Ask for a text; the engine of these tests is taken for one that reads texts."""
+    dock.prompt_field.setText(text)
+    with qtbot.waitSignal(document.proposals_changed):
+        dock.again_button.click()
+    document.lane_inference.drain()
+
+
+def test_a_row_says_what_was_asked_in_words_of_ones_own(make_dock, document, qtbot) -> None:
+    dock = make_dock(document)
+    _asks(dock, document, "left kidney", qtbot)
+    row = dock.rows.rows[0]
+    assert row.title == "Lesion"
+    assert row.subtitle.startswith("asked: left kidney · ")
+    assert "asked: left kidney" in row.spoken and "Right-click" in row.tip
+    _asks(dock, document, "breast lesion", qtbot)
+    assert "asked" not in dock.rows.rows[0].subtitle
+
+
+def test_a_text_that_no_label_stands_for_names_the_row(make_dock, document, qtbot) -> None:
+    dock = make_dock(document)
+    _asks(dock, document, "fetal head", qtbot)
+    row = dock.rows.rows[0]
+    assert (row.title, row.subtitle.split(" · ")[0]) == ("Fetal head", "new label")
+    assert "accepting adds one" in row.tip
+    dock.accept_button.click()
+    assert [label.name for label in document.labels] == ["Lesion", "Other structure", "Fetal head"]
+    assert document.annotation.regions[0].label_id == "fetal-head"
+
+
+def test_the_menu_of_a_row_accepts_it_with_another_label(make_dock, document, qtbot) -> None:
+    dock = make_dock(document)
+    assert dock.label_menu(1) is None
+    words = [action.text() for action in dock.label_menu(0).actions()]
+    assert words == ["Accept as Lesion", "Accept as Other structure"]
+    _asks(dock, document, "left kidney", qtbot)
+    *known, new = dock.label_menu(0).actions()
+    assert new.text() == "Accept as a new label, left kidney"
+    known[1].trigger()
+    assert document.annotation.regions[0].label_id == "structure"
+    document.undo_stack.undo()
+    new.trigger()
+    assert document.annotation.regions[0].label_id == "left-kidney"
+    new.trigger()
+    assert len(document.annotation.regions) == 1, "it waits no longer"
+    document.undo_stack.undo()
+    _asks(dock, document, "fetal head", qtbot)
+    assert dock.label_menu(0).actions()[-1].text() == "Accept as a new label, Fetal head"
+
+
 def test_engine_and_model_are_chosen_here_and_elsewhere(make_dock, document) -> None:
     dock = make_dock(document)
     assert dock.question.engine_box.currentData() == "clip_mona"
@@ -269,3 +319,20 @@ def test_another_model_may_have_seen_such_images(make_dock, document, engine, sh
     qtbot.waitUntil(lambda: dock.rows.rowCount() == 1)
     assert dock.notice.text == document.warning == ""
     assert document.warning_about(document.sources[1].key) == ""
+
+
+def test_an_answer_to_a_text_that_was_never_learned_says_so(make_dock, document, engine, show, qtbot) -> None:
+    dock = make_dock(document)
+    engine.text_warning = "The model never learned the word 'liver'."
+    show(document, 1)
+    qtbot.waitUntil(lambda: dock.rows.rowCount() == 1)
+    row = dock.rows.index(0).data(ROW_ROLE)
+    assert "never learned" in row.subtitle
+    assert engine.text_warning in row.tip and "like those that the model was trained on" in row.tip
+    assert engine.text_warning in dock.rows.index(0).data(Qt.ItemDataRole.AccessibleTextRole)
+    assert dock.notice.text == document.warning == "", "nothing is wrong with the image"
+    assert document.warning_about(document.sources[1].key) == ""
+    engine.warning = STRANGE
+    dock.ask_again()
+    qtbot.waitUntil(lambda: dock.notice.text == UNLIKE)
+    assert document.warning == STRANGE

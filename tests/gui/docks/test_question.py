@@ -89,8 +89,10 @@ def test_a_model_that_follows_no_text_takes_none(
     qtbot.waitUntil(lambda: form.is_listed)
     assert form.prompt_field.isEnabled() == (not said)
     assert (form.prompt_field.placeholderText() == said) == bool(said)
-    form.prompt_field.setText("cyst")
+    form.prompt_field.setText("fetal head")
     assert (form.prompt() is None) == bool(said)
+    document.engine_changed.emit()
+    assert document.asked_label_id == ("lesion" if said else "Fetal head"), "words that are not asked name nothing"
 
 
 def test_C5_a_model_in_a_folder_is_named_and_not_missed(
@@ -104,3 +106,51 @@ def test_C5_a_model_in_a_folder_is_named_and_not_missed(
     assert form.state_text.text() == "Model in the folder my model · not loaded"
     assert form.state_text.property("role") == "faint" and not form.lacks_model
     assert form.model_box.placeholderText() == "my model"
+
+
+LEARNED = ModelConfig(
+    *("m", "M", EncoderConfig("ViT-B-16", (3,)), AdapterConfig("none"), HeadConfig("promptable"), PreprocessConfig(64)),
+    learned_targets=("breast_lesion", "fetal_head"),
+)
+
+
+@pytest.fixture
+def learned(document: Any, qtbot: QtBot) -> Question:
+    form = Question(document, engines=specs, models=lambda: (replace(MODEL, config=LEARNED),))
+    qtbot.addWidget(form)
+    form.fill()
+    qtbot.waitUntil(lambda: form.is_listed)
+    return form
+
+
+def test_a_text_that_was_never_learned_is_said_before_it_is_asked(learned: Question, qtbot: QtBot) -> None:
+    assert learned.doubt is None and learned.state_text.property("role") == "faint", "a new label asks for a lesion"
+    learned.prompt_field.setText("liver")
+    qtbot.waitUntil(lambda: learned.state_text.text() == "Never learned: liver")
+    assert learned.state_text.property("role") == "warning"
+    assert learned._doubtful.isVisible()
+    said = "ask for what it learned: breast lesion and fetal head"
+    for tip in (learned.state_text.toolTip(), learned._doubtful.toolTip()):
+        assert said in " ".join(tip.split())
+    learned.prompt_field.setText("malignant breast mass")
+    qtbot.waitUntil(lambda: "weights ab12cd34" in learned.state_text.text())
+    assert not learned._doubtful.isVisible() and learned.state_text.property("role") == "faint"
+    assert "The model learned breast lesion and fetal head." in " ".join(learned.prompt_field.toolTip().split())
+
+
+def test_the_labels_own_words_are_judged_too(learned: Question, qtbot: QtBot) -> None:
+    learned._document.set_labels((Label("stone", "Kidney stone", "#112233"),))
+    qtbot.waitUntil(lambda: learned.state_text.text() == "Never learned: Kidney, stone")
+    learned.prompt_field.setText("fetal head")
+    qtbot.waitUntil(lambda: "weights ab12cd34" in learned.state_text.text())
+
+
+def test_another_engine_and_a_model_that_says_nothing_doubt_nothing(
+    question: Question, learned: Question, qtbot: QtBot
+) -> None:
+    for form in (question, learned):
+        form.prompt_field.setText("liver")
+    assert question.doubt is None and question.learned == "", "what it learned is not known"
+    assert learned.doubt is not None
+    learned._document.set_engine("classical")
+    assert learned.doubt is None and learned.state_text.text() == "Needs no model"

@@ -1,7 +1,7 @@
 """Rows answer every role a view or a screen reader asks for, and paint in any size without a warning."""
 
 import pytest
-from PySide6.QtCore import QModelIndex, QRect, Qt
+from PySide6.QtCore import QModelIndex, QRect, QRectF, Qt
 from PySide6.QtGui import QImage, QPainter
 from PySide6.QtWidgets import QApplication, QStyle, QStyleOptionViewItem
 
@@ -61,3 +61,24 @@ def test_any_row_paints_in_any_width(qapp: QApplication, row: Row, width: int) -
     painter = QPainter(image)
     delegate.paint(painter, option, model.index(0))
     assert painter.end()
+
+
+@pytest.mark.parametrize("trailing", ["", "a/very/long/folder/" * 9])
+def test_what_stands_at_the_right_leaves_room_for_the_title(
+    qapp: QApplication, monkeypatch: pytest.MonkeyPatch, trailing: str
+) -> None:
+    drawn: dict[str, QRectF] = {}
+    monkeypatch.setattr(
+        "usassist.gui.docks.rows.paint_text", lambda _painter, area, text, **_: drawn.update({text: QRectF(area)})
+    )
+    model = RowsModel()
+    model.set_rows((Row("a", "name.png", trailing=trailing),))
+    option = QStyleOptionViewItem()
+    option.rect = QRect(0, 0, 300, 26)
+    image = QImage(300, 26, QImage.Format.Format_ARGB32)
+    painter = QPainter(image)
+    RowDelegate().paint(painter, option, model.index(0))
+    assert painter.end()
+    title = drawn["name.png"]
+    assert title.width() >= 0.5 * 270
+    assert not trailing or (title.right() < drawn[trailing].left() and drawn[trailing].right() <= 300)

@@ -133,6 +133,88 @@ def test_A3_a_region_of_another_label_is_not_refined(document: Document, accepte
     assert document.click_answer.refines is None and document.click_answer.label_id == document.labels[1].id
 
 
+def test_B_a_first_click_far_from_what_waits_begins_another_object_and_the_other_goes_on_waiting(
+    document: Document, engine: Any, told: list[str], qtbot: QtBot
+) -> None:
+    (waiting,) = document.proposals
+    point(document, qtbot, 55, 40)
+    answer = document.click_answer
+    assert engine.prompts[-1].mask is None and "other outline waits" in told[0]
+    assert document.proposals == (answer, waiting)
+    point(document, qtbot, 24, 24)
+    assert engine.prompts[-1].mask == answer.mask, "the first click decides what all are about"
+    click.take_back(document)
+    qtbot.waitUntil(lambda: document.click_answer is not None)
+    assert document.proposals == (document.click_answer, waiting)
+    click.take_back(document)
+    assert document.proposals == (waiting,)
+    document.click_stack.redo()
+    qtbot.waitUntil(lambda: document.click_answer is not None)
+    assert engine.prompts[-1].mask is None and document.proposals[1:] == (waiting,)
+    document.drop_clicks()
+    assert document.proposals == (waiting,), "Esc brings back what waited, and no more"
+    point(document, qtbot, 55, 40)
+    click.accept(document)
+    assert len(document.annotation.regions) == 1 and document.proposals == (waiting,)
+
+
+def test_B_of_several_that_wait_the_one_that_is_clicked_at_is_corrected(
+    document: Document, engine: Any, qtbot: QtBot
+) -> None:
+    (first,) = document.proposals
+    point(document, qtbot, 55, 40)
+    second = document.click_answer
+    document.settle_clicks()
+    for x, y, positive, about, other in (
+        (33, 24, True, first, second),
+        (24, 24, False, first, second),
+        (57, 42, True, second, first),
+        (50, 40, False, second, first),
+    ):
+        point(document, qtbot, x, y, positive=positive)
+        assert engine.prompts[-1].mask == about.mask
+        assert document.proposals == (document.click_answer, other)
+        document.drop_clicks()
+
+
+def test_B_an_answer_that_holds_what_waited_takes_its_place(document: Document, engine: Any, qtbot: QtBot) -> None:
+    (waiting,) = document.proposals
+    point(document, qtbot, 55, 40)
+    assert waiting in document.proposals
+    for x in range(18, 26):
+        point(document, qtbot, x, 24)
+    assert document.proposals == (document.click_answer,)
+    document.drop_clicks()
+    assert document.proposals == (waiting,)
+
+
+@pytest.mark.parametrize(("box", "stays"), [(Box(36, 40, 46, 60), True), (Box(30, 10, 46, 60), False)])
+def test_B_a_box_beside_what_waits_begins_another_object(
+    document: Document, qtbot: QtBot, box: Box, *, stays: bool
+) -> None:
+    (waiting,) = document.proposals
+    click.set_box(document, box)
+    qtbot.waitUntil(lambda: document.click_answer is not None)
+    assert (waiting in document.proposals) is stays
+    document.drop_clicks()
+    assert document.proposals == (waiting,)
+
+
+def test_B_where_a_click_erases_the_outline_the_next_one_begins_from_nothing(
+    document: Document, engine: Any, told: list[str], qtbot: QtBot
+) -> None:
+    engine.finds_nothing = True
+    click.add_point(document, 21, 24, positive=False)
+    qtbot.waitUntil(lambda: document.found_nothing)
+    assert document.proposals == () and told == [
+        "Nothing is left of the outline; click what belongs to the object, or press Esc."
+    ]
+    engine.finds_nothing = False
+    point(document, qtbot, 55, 40)
+    asked = engine.prompts[-1]
+    assert asked.mask is None and [item.positive for item in asked.points] == [False, True]
+
+
 def test_A3_a_negative_click_with_nothing_to_correct_asks_nothing(
     document: Document, engine: Any, told: list[str]
 ) -> None:

@@ -25,7 +25,7 @@ def point(document: Document, qtbot: QtBot, x: float, y: float, *, positive: boo
 
 def test_the_first_click_corrects_the_proposal_that_waits(document: Document, engine: Any, qtbot: QtBot) -> None:
     (waiting,) = document.proposals
-    point(document, qtbot, 50, 10)
+    point(document, qtbot, 32, 24)
     asked = engine.prompts[-1]
     assert asked.mask == waiting.mask and asked.text and asked.label_id == document.active_label.id
     (answer,) = document.proposals
@@ -127,7 +127,26 @@ def test_a_region_of_a_person_that_is_refined_stays_the_persons(document: Docume
     point(document, qtbot, 53, 10)
     click.accept(document)
     (refined,) = document.annotation.regions
-    assert refined.origin == "human"
+    assert (refined.origin, refined.edited) == ("human", True)
+
+
+def test_what_was_pointed_at_counts_as_corrected_and_what_was_taken_as_it_is_does_not(
+    document: Document, qtbot: QtBot
+) -> None:
+    proposal.accept(document)
+    (taken,) = document.annotation.regions
+    assert (taken.origin, taken.edited) == ("engine", False)
+    point(document, qtbot, 31, 24)
+    click.accept(document)
+    (refined,) = document.annotation.regions
+    assert (refined.id, refined.origin, refined.edited) == (taken.id, "engine", True)
+    document.undo_stack.undo()
+    assert document.annotation.regions == (taken,)
+    document.select_region(None)
+    document.drop_clicks()
+    point(document, qtbot, 50, 10)
+    click.accept(document)
+    assert [region.edited for region in document.annotation.regions] == [False, True]
 
 
 def test_a_refinement_does_not_outlive_its_region_and_comes_back_with_it(document: Document, qtbot: QtBot) -> None:

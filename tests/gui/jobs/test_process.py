@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 
 import usassist
 from usassist.gui.jobs.process import Ended, Process
+from usassist.gui.jobs.progress import Progress
 
 _TALKS = (
     "import sys; print('out: é'); print('one\\ntwo', file=sys.stderr); print('usassist: it is so.', file=sys.stderr)"
@@ -137,3 +138,21 @@ def test_a_child_is_given_what_it_needs(process: Process, script: Callable[[str]
     code = "import os, usassist; print(os.environ['OMP_WAIT_POLICY'], os.environ['PYTHONUTF8'], usassist.__version__)"
     ended = _run(process, script(code), qtbot)
     assert ended.output.split() == ["PASSIVE", "1", usassist.__version__]
+
+
+def test_how_far_a_child_is_is_no_line_for_a_person(
+    process: Process, script: Callable[[str], str], qtbot: QtBot
+) -> None:
+    code = """
+import sys
+from usassist.core.cli.output import progress
+with progress("reading images", total=2, unit="") as bar:
+    bar.update()
+    bar.update()
+print("usassist: it is so.", file=sys.stderr)
+"""
+    told: list[Progress] = []
+    process.progressed.connect(told.append)
+    ended = _run(process, script(code), qtbot)
+    assert told == [Progress(1, 2, "reading images"), Progress(2, 2, "reading images")]
+    assert ended.tail == ("usassist: it is so.",)

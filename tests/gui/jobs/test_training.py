@@ -8,6 +8,7 @@ from pytestqt.qtbot import QtBot
 
 from usassist.core.evaluation.curves import Epoch
 from usassist.gui.jobs.process import Ended
+from usassist.gui.jobs.progress import Progress
 from usassist.gui.jobs.training import Plan, Training, Verdict, read_verdict
 
 
@@ -100,3 +101,12 @@ def test_without_validation_frames_nothing_is_compared(training: Training, tmp_p
     (tmp_path / "weights.safetensors").write_bytes(b"")
     training._on_ended(_ended())
     assert (training.stage, training.new) == ("done", None)
+
+
+def test_what_the_child_does_now_is_shown_and_forgotten(training: Training, tmp_path: Path, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(training.changed, timeout=1000):
+        training.process.progressed.emit(Progress(3, 11, "reading images"))
+    assert training.progress == Progress(3, 11, "reading images")
+    training.stage = "done"
+    training.start(_plan(tmp_path))
+    assert training.progress is None

@@ -9,12 +9,13 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from usassist.gui.commands import click
+from usassist.gui.document import asking
 from usassist.gui.tools.smart_click import SmartClickTool
 
 SENTENCES = (
     SmartClickTool.hint,
-    *(click._REFINES, click._ANOTHER, click._BESIDE_THE_SCAN, click._BOX_BESIDE_THE_SCAN),
-    *(click._NOTHING_TO_CORRECT, click._NO_ANSWER, click._NOT_KNOWN_YET),
+    *(click._REFINES, click._ANOTHER, click._BESIDE, click._BESIDE_THE_SCAN, click._BOX_BESIDE_THE_SCAN),
+    *(click._NOTHING_TO_CORRECT, click._NO_ANSWER, click._NOT_KNOWN_YET, asking._NOTHING_LEFT),
 )
 
 

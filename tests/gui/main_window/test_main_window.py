@@ -17,6 +17,7 @@ from pytestqt.qtbot import QtBot
 from usassist.core.domain import Box, Frame, FrameRef, Reader, ScanRegion
 from usassist.core.errors import ModelError, ProjectError
 from usassist.core.geometry.brush import stroke_mask
+from usassist.core.geometry.cv import cv2
 from usassist.core.paths import settings_file, user_home
 from usassist.core.project import recovery, store
 from usassist.gui import commands, theme
@@ -124,6 +125,20 @@ def test_the_status_bar_says_that_a_frame_is_strange(
     with qtbot.waitSignal(window.document.proposals_changed):
         window.document.set_engine("clip_mona", "mine")
     assert not window.status.notice.isVisible()
+
+
+def test_the_status_bar_says_that_a_text_was_never_learned(
+    open_window: Callable[..., MainWindow], images: Path, engine: Any, qtbot: QtBot
+) -> None:
+    engine.text_warning = "The model never learned the word 'liver'."
+    window = open_window(images)
+    qtbot.waitUntil(window.status.notice.isVisible)
+    assert window.status.notice.text == "never learned what was asked"
+    assert engine.text_warning in " ".join(window.status.notice.toolTip().split())
+    engine.text_warning = ""
+    with qtbot.waitSignal(window.document.proposals_changed):
+        window.document.request_proposals()
+    qtbot.waitUntil(lambda: not window.status.notice.isVisible())
 
 
 def test_messages_are_kept_with_their_details(open_window: Callable[..., MainWindow]) -> None:
@@ -351,6 +366,52 @@ def test_the_buttons_of_every_panel_stay_in_a_small_window(
     QApplication.processEvents()
     for dock in (window.labels, window.proposals, window.files):
         assert dock.height() >= dock.minimumSizeHint().height()
+
+
+def test_six_files_are_seen_on_a_usual_laptop(
+    open_window: Callable[..., MainWindow], tmp_path: Path, qtbot: QtBot
+) -> None:
+    folder = tmp_path / "twelve"
+    folder.mkdir()
+    for number in range(12):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((48, 64), 120, dtype=np.uint8))
+    window = open_window(folder)
+    window.resize(1366, 768)
+    QApplication.processEvents()
+    view = window.files.view
+    assert view.viewport().height() >= 6 * view.sizeHintForRow(0)
+    for dock in (window.labels, window.proposals, window.files):
+        assert dock.height() >= dock.minimumSizeHint().height()
+
+
+def test_the_status_bar_says_what_the_engine_runs_on(
+    open_window: Callable[..., MainWindow], images: Path, engine: Any, qtbot: QtBot
+) -> None:
+    engine.device = "cuda:0"
+    window = open_window()
+    assert window.status.device.text() == "auto"
+    assert "known once the engine is loaded" in window.status.device.toolTip()
+    window.open_paths([images])
+    qtbot.waitUntil(lambda: window.status.device.text() == "cuda:0")
+    assert "asked for: auto" in window.status.device.toolTip()
+    window.document.auto_propose = False
+    window.document.set_engine("classical", device="cpu")
+    assert window.status.device.text() == "cpu"
+
+
+def test_nothing_found_is_said_with_the_words_and_goes_with_them(
+    open_window: Callable[..., MainWindow], images: Path, engine: Any, qtbot: QtBot
+) -> None:
+    window = open_window(images)
+    qtbot.waitUntil(lambda: bool(window.document.proposals))
+    engine.finds_nothing = True
+    window.proposals.prompt_field.setText("fetal head")
+    window.proposals.ask_again()
+    qtbot.waitUntil(lambda: "Nothing found for 'fetal head'" in window.status.message_label.text())
+    engine.finds_nothing = False
+    window.proposals.ask_again()
+    qtbot.waitUntil(lambda: bool(window.document.proposals))
+    assert "Nothing found" not in window.status.message_label.text()
 
 
 def test_on_a_low_screen_files_and_proposals_share_their_place(

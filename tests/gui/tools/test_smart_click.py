@@ -84,7 +84,7 @@ def test_enter_accepts_in_one_step_and_the_next_click_begins_another_object(
     assert smart.takes(Qt.Key.Key_Return)
     hand.key("Return")
     (region,) = document.annotation.regions
-    assert region.mask == mask and region.origin == "engine" and not region.edited
+    assert region.mask == mask and region.origin == "engine" and region.edited
     assert document.annotation.status == "accepted"
     assert document.undo_stack.count() == 1
     assert document.clicks is None and not smart.is_open and document.undo_group.activeStack() is document.undo_stack

@@ -14,22 +14,30 @@ _NAMED = "-named"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A thing to segment: `prompts` are ways to ask for it, `classes` the dataset classes whose masks show it."""
+    """A thing to segment: `prompts` are ways to ask for it, `classes` the dataset classes whose masks show it.
+
+    `findings` are words of reports that mean it too where no other organ is named; none for an organ.
+    """
 
     name: str
     title: str
     classes: tuple[str, ...]
     prompts: tuple[str, ...]
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Organ:
-    """An organ in the words of reports, its own name first; `target` is the name of what there is to segment."""
+    """An organ in the words of reports, its own name first; `target` is the name of what there is to segment.
+
+    `parts` are the synonyms that mean a part of it or a neighbour, which the target's masks do not outline.
+    """
 
     name: str
     title: str
     target: str
     synonyms: tuple[str, ...]
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,10 @@ class Ensemble:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Every target by name, image-level captions by class, and the words, terms and ensembles of reports."""
+    """Every target by name, image-level captions by class, and the words, terms and ensembles of reports.
+
+    `fillers` name nothing by themselves, `features` are seen of or in a finding; both are words of questions.
+    """
 
     targets: dict[str, Target]
     captions: dict[str, tuple[str, ...]]
@@ -71,10 +82,23 @@ class Vocabulary:
     findings: tuple[str, ...]
     class_words: dict[str, tuple[str, ...]]
     abbreviations: dict[str, str]
+    fillers: tuple[str, ...]
+    features: tuple[str, ...]
 
     def target_of_class(self, class_name: str) -> Target | None:
         """Return the target that a dataset class shows, None for a class nobody describes."""
         return next((target for target in self.targets.values() if class_name in target.classes), None)
+
+    def target_of_text(self, text: str) -> Target | None:
+        """Return the target that a text asks for by its name, its title or one of its prompts; None for other words.
+
+        Case does not count, and "_" is a space.
+        """
+        wanted = _folded(text)
+        for target in self.targets.values():
+            if wanted in map(_folded, (target.name, target.title, *target.prompts)):
+                return target
+        return None
 
     def texts(self) -> list[str]:
         """Return every text that targets are asked for with, and every caption of a class.
@@ -93,19 +117,28 @@ class Vocabulary:
         return found
 
 
+def _folded(text: str) -> str:
+    return " ".join(text.replace("_", " ").split()).casefold()
+
+
 @cache
 def load_vocabulary() -> Vocabulary:
     """Read `resources/vocabulary.toml`."""
     raw = tomllib.loads((paths.resources() / "vocabulary.toml").read_text(encoding="utf-8"))
     targets = {
-        name: Target(name, entry["title"], tuple(entry["classes"]), tuple(entry["prompts"]))
+        name: Target(
+            *(name, entry["title"], tuple(entry["classes"]), tuple(entry["prompts"])),
+            findings=tuple(entry.get("findings", ())),
+        )
         for name, entry in raw["targets"].items()
     }
     return Vocabulary(
         targets,
         captions={name: tuple(texts) for name, texts in raw["captions"].items()},
         organs={
-            name: Organ(name, entry["title"], entry["target"], tuple(entry["synonyms"]))
+            name: Organ(
+                *(name, entry["title"], entry["target"], tuple(entry["synonyms"])), parts=tuple(entry.get("parts", ()))
+            )
             for name, entry in raw["organs"].items()
         },
         descriptors=tuple(_descriptors(raw["descriptors"])),
@@ -113,6 +146,8 @@ def load_vocabulary() -> Vocabulary:
         findings=tuple(raw["words"]["findings"]),
         class_words={name: tuple(words) for name, words in raw["words"]["classes"].items()},
         abbreviations=dict(raw["abbreviations"]),
+        fillers=tuple(raw["words"]["fillers"]),
+        features=tuple(raw["words"]["features"]),
     )
 
 

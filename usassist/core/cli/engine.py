@@ -13,9 +13,10 @@ from usassist.core.errors import UsassistError
 from usassist.core.models.config import ModelConfig, Precision
 from usassist.core.models.weights import find_model
 from usassist.core.proposers import DEFAULT_ENGINE, BuildOptions, Proposer, build, specs
+from usassist.core.proposers.unlearned import doubt_of_text
 
 LABEL_ID = "lesion"
-"""The label a proposal of the command line is meant for: the first of a new project's labels."""
+"""The label of what the command line finds without a prompt: the first of a new project's labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def _probability(text: str) -> float:
 
 @contextmanager
 def engine(arguments: argparse.Namespace) -> Iterator[Engine]:
-    """Build the engine the arguments name, and close it in the end.
+    """Build the engine the arguments name, and close it in the end; says once where it never learned the --prompt.
 
     Raises ModelError, and UsassistError for a --model or --prompt that would change nothing: what was not followed must
     not be reported as asked.
@@ -87,6 +88,9 @@ def engine(arguments: argparse.Namespace) -> Iterator[Engine]:
         raise UsassistError(f"The engine {arguments.engine} has no weights: leave out --model {arguments.model}.")
     info = find_model(arguments.model) if needs_weights else None
     _require_prompt_that_counts(arguments.prompt or "", arguments.engine, info.config if info else None)
+    doubt = doubt_of_text(info.config if info else None, arguments.prompt or "")
+    if doubt is not None:
+        complain(doubt.sentence)
     options = BuildOptions(
         model=arguments.model,
         device=arguments.device,

@@ -1,6 +1,8 @@
 """`usassist models list|show|add|card|familiarise|verify|remove`: the models there are, what they are."""
 
 import argparse
+import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -8,6 +10,7 @@ from typing import Any, cast
 from usassist.core.cli.arguments import out_folder
 from usassist.core.cli.output import Exit, complain, print_json, print_table, report_failures
 from usassist.core.errors import ModelError
+from usassist.core.models.config import CARD_FILE
 from usassist.core.models.inventory import facts_of, kind_of
 from usassist.core.models.weights import DEFAULT_MODEL, find_model, list_models
 
@@ -18,8 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar=names, required=True)
     listing = actions.add_parser("list", help="every model, shipped and added")
     listing.set_defaults(work=_list)
-    show = actions.add_parser("show", help="what one model is: its family, sizes, uses, card, folder and hash")
+    show = actions.add_parser("show", help="what one model is: its family, sizes, uses, folder, hash and card")
     show.add_argument("name", metavar="NAME|DIR", nargs="?", default=DEFAULT_MODEL, help="(default: %(default)s)")
+    show.add_argument("--card", action="store_true", help="print the whole model card, not only how it begins")
     show.set_defaults(work=_show)
     add = actions.add_parser("add", help="add the result of a training run, or weights from elsewhere")
     add.add_argument(
@@ -135,8 +139,21 @@ def _show(arguments: argparse.Namespace) -> int:
     for name, value in facts.items():
         if name not in ("parameters_stored", "parameters_learned") and value not in ("", None, []):
             print(f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
-    print(f"\n{info.card}" if info.card else "It has no model card.")
+    card = info.card
+    if not card:
+        print("It has no model card.")
+        return Exit.DONE
+    print(f"card: {info.folder / CARD_FILE}")
+    print(f"\n{card if arguments.card else _beginning(card)}".rstrip())
+    if not arguments.card:
+        print("\n--card prints the whole card.")
     return Exit.DONE
+
+
+def _beginning(card: str) -> str:
+    """Return the first paragraph of a card that is no heading, wrapped; "" where it has none."""
+    paragraphs = [paragraph.strip() for paragraph in re.split(r"\n\s*\n", card)]
+    return textwrap.fill(next((words for words in paragraphs if words and not words.startswith("#")), ""), width=100)
 
 
 def _in_words(facts: dict[str, Any]) -> str:

@@ -2,11 +2,17 @@
 
 import json
 import math
+import os
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, Protocol
+
+from usassist.core.log import PROGRESS_VARIABLE, progress_line
+
+_LINES_EVERY_S = 0.2
 
 
 class Exit(IntEnum):
@@ -37,9 +43,31 @@ class _NoBar:
         """Show nothing."""
 
 
+class _Lines:
+    """Tells a program how far something is: the first step, the last one, and at most five a second between."""
+
+    def __init__(self, text: str, total: int) -> None:
+        self._text, self._total, self._done, self._next = text, total, 0.0, 0.0
+
+    def update(self, n: float = 1) -> None:
+        """Count `n` more."""
+        self._done += n
+        now = time.monotonic()
+        if now >= self._next or self._done >= self._total:
+            self._next = now + _LINES_EVERY_S
+            print(progress_line(self._text, int(self._done), self._total), file=sys.stderr, flush=True)
+
+    def reset(self, total: float | None = None) -> None:
+        """Start again with another total."""
+        self._done, self._total = 0.0, self._total if total is None else int(total)
+
+
 @contextmanager
 def progress(text: str, *, total: int, unit: str, quiet: bool = False) -> Iterator[Bar]:
-    """Show a progress bar on stderr where stderr is a terminal, and nothing otherwise."""
+    """Show a progress bar on stderr where stderr is a terminal, lines where a program asks for them, else nothing."""
+    if not quiet and os.environ.get(PROGRESS_VARIABLE) == "lines":
+        yield _Lines(text, total)
+        return
     if quiet or not sys.stderr.isatty():
         yield _NoBar()
         return

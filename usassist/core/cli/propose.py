@@ -4,6 +4,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from usassist.core.captions.asked_label import label_id_of_text
 from usassist.core.cli.arguments import out_folder
 from usassist.core.cli.engine import LABEL_ID, Engine, add_engine_arguments, engine
 from usassist.core.cli.inputs import Input, find_inputs, plan_names
@@ -25,10 +26,17 @@ from usassist.core.project import atomic
 
 REPORT = "proposals.json"
 _MOST_SUPPORT = 32
+_EPILOG = """\
+Without --prompt the engine is asked for nothing in particular and its answers are labelled "lesion"; the window asks
+for the words of the active label instead ("breast lesion" in a new project), so give these for the same answers. With
+--prompt the label in proposals.json is what the text asks for: "fetal head" gives "fetal_head", other words an id made
+of them.
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare INPUT, --out, the engine's options, --support, --format and --json."""
+    parser.epilog = _EPILOG
     parser.add_argument("input", metavar="INPUT", nargs="+", type=Path, help="a file, a folder, a project")
     parser.add_argument(
         "--out", metavar="DIR", type=out_folder, required=True, help="folder for masks and proposals.json"
@@ -57,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         report_failures(failed)
         return Exit.NOTHING
     support = _support(arguments.support, arguments.engine) if arguments.support is not None else ()
-    prompt = Prompt(LABEL_ID, text=arguments.prompt or None, support=support)
+    prompt = _prompt(arguments.prompt or "", support)
     with engine(arguments) as built:
         if support:
             _show(built, prompt)
@@ -77,6 +85,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{masks} of {files}, {job.empty} empty, {len(job.failed)} failed{unlike}: {job.out / REPORT}")
     report_failures(job.failed)
     return status(done=len(job.items), failed=len(job.failed))
+
+
+def _prompt(text: str, support: tuple[tuple[Frame, Mask], ...]) -> Prompt:
+    """Return the question: what is found for a text is labelled by what the text asks for, never as a lesion."""
+    asked = text.strip()
+    return Prompt(label_id_of_text(asked) if asked else LABEL_ID, text=text or None, support=support)
 
 
 def _support(folder: Path, engine: str) -> tuple[tuple[Frame, Mask], ...]:

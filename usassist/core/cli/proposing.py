@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from usassist.core.cli.engine import LABEL_ID, Engine
+from usassist.core.cli.engine import Engine
 from usassist.core.cli.inputs import Failure, Input
 from usassist.core.cli.output import Bar
 from usassist.core.cli.pipeline import Behind, ahead, side_by_side
@@ -65,6 +65,7 @@ class Job:
     failed: list[Failure] = field(default_factory=list)
     empty: int = 0
     _broken: list[tuple[int, str]] = field(default_factory=list)
+    _unlike: set[tuple[str, int]] = field(default_factory=set)
 
     def run(self, inputs: Sequence[Input], names: Sequence[str], bar: Bar) -> None:
         """Propose for every frame of every file: a still is `<name>.png`, a cine `<name>_0000.png`.
@@ -87,7 +88,7 @@ class Job:
     @property
     def unlike(self) -> int:
         """Return how many images the engine warned of: they are unlike those that it learned from."""
-        return len({(item["input"], item["frame"]) for item in self.items if item["warning"]})
+        return len(self._unlike)
 
     def document(self) -> dict[str, Any]:
         """Return proposals.json as CLI.md fixes it.
@@ -145,7 +146,10 @@ class Job:
                 mask = Mask.empty(frame.shape) if proposal is None else proposal.mask
                 self.format.write(self.out / path, mask, frame=frame)
                 self.empty += mask.is_empty
-                self.items.append(_item(step, path, proposal, seconds=answer.seconds))
+                if proposal is not None and proposal.image_warning:
+                    self._unlike.add((step.relative, step.index))
+                label_id = proposal.label_id if proposal is not None else self.prompt.label_id
+                self.items.append(_item(step, path, proposal, label_id=label_id, seconds=answer.seconds))
         except UsassistError as error:
             self._broken.append((step.index, str(error)))
 
@@ -206,12 +210,14 @@ def _without_pixels(frame: Frame) -> Frame:
     return replace(frame, pixels=np.broadcast_to(np.uint8(0), frame.shape))
 
 
-def _item(step: _Look, path: PurePosixPath, proposal: Proposal | None, *, seconds: float) -> dict[str, Any]:
+def _item(
+    step: _Look, path: PurePosixPath, proposal: Proposal | None, *, label_id: str, seconds: float
+) -> dict[str, Any]:
     return {
         "input": step.relative,
         "frame": step.index,
         "mask": str(path),
-        "label": proposal.label_id if proposal else LABEL_ID,
+        "label": label_id,
         "score": proposal.score if proposal else 0.0,
         "presence": proposal.presence if proposal else 0.0,
         "quality": proposal.quality if proposal else 0.0,

@@ -10,7 +10,7 @@ from usassist.core.data.example import Example
 from usassist.core.data.few_shot import choose
 from usassist.core.data.objects import RegionTruth
 from usassist.core.data.project_examples import learned_labels, project_examples, target_of
-from usassist.core.domain import Label
+from usassist.core.domain import Label, Region
 from usassist.core.project.store import open_project
 
 LEAST_SHOWING = 5
@@ -37,8 +37,9 @@ class AcceptedFrames:
 
     `labels` are the project's with the number of frames that carry each. `learned` is the label that a training of one
     object learns (with those that mean the same), `target` what the vocabulary calls it, "" where it does not know it.
-    `nothing` frames are accepted as showing nothing, `others` show other labels only and are left out. `examples` are
-    the frames to train with, every one with its split.
+    `nothing` frames are accepted as showing nothing, `others` show other labels only and are left out. Of the learned
+    `outlines` so many are `unchanged`: as an engine proposed them, corrected by nobody. `examples` are the frames to
+    train with, every one with its split.
     """
 
     labels: tuple[tuple[Label, int], ...]
@@ -46,6 +47,8 @@ class AcceptedFrames:
     target: str
     nothing: int
     others: int
+    outlines: int
+    unchanged: int
     examples: tuple[Example, ...]
 
     @property
@@ -95,6 +98,7 @@ def accepted_frames(root: Path) -> AcceptedFrames:
     carried = [_label_ids(example) for example in every]
     counts = Counter(label_id for ids in carried for label_id in ids)
     used = [example for example, ids in zip(every, carried, strict=True) if not ids or ids & wanted]
+    learned = [region for example in used for region in _regions(example) if region.label_id in wanted]
     first = project.labels[0] if project.labels else None
     return AcceptedFrames(
         labels=tuple((label, counts[label.id]) for label in project.labels),
@@ -102,13 +106,19 @@ def accepted_frames(root: Path) -> AcceptedFrames:
         target=target_of(first) if first is not None else "",
         nothing=sum(not ids for ids in carried),
         others=len(every) - len(used),
+        outlines=len(learned),
+        unchanged=sum(region.origin == "engine" and not region.edited for region in learned),
         examples=tuple(with_splits(used)) if used else (),
     )
 
 
-def _label_ids(example: Example) -> frozenset[str]:
+def _regions(example: Example) -> tuple[Region, ...]:
     truth = example.object_truth
-    return frozenset(region.label_id for region in truth.regions) if isinstance(truth, RegionTruth) else frozenset()
+    return truth.regions if isinstance(truth, RegionTruth) else ()
+
+
+def _label_ids(example: Example) -> frozenset[str]:
+    return frozenset(region.label_id for region in _regions(example))
 
 
 def _shows(example: Example) -> bool:

@@ -24,7 +24,8 @@ class Example:
     `group` stands for a patient: near-duplicates share it; `patient` is the patient as the data names it, "" where it
     does not. `split` is train, val, test, or "" where the data has none. `spacing_mm` is (row, col) as the dataset
     declares it. `label_conflict`: the data says that its class contradicts a near-duplicate's. `object_truth` tells
-    objects apart where there are several.
+    objects apart where there are several. `shows` names what the mask outlines where the class does not tell: a target
+    of the vocabulary, else in a person's words.
     """
 
     key: str
@@ -40,6 +41,7 @@ class Example:
     patient: str = ""
     label_conflict: bool = False
     object_truth: ObjectTruth | None = None
+    shows: str = ""
 
     @property
     def objects(self) -> tuple[str, ...]:

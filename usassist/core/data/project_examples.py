@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from usassist.core.captions.vocabulary import load_vocabulary
@@ -39,7 +40,8 @@ def project_examples(root: Path, *, every_object: bool = False) -> list[Example]
         logger.warning("%s: %d frames show other labels only and are left out.", root, len(accepted) - len(used))
     objects = tuple(label.id for label in project.labels if any(_shows(a, frozenset([label.id])) for a in accepted))
     names = objects or tuple(label.id for label in project.labels[:1]) or (ONE_OBJECT,)
-    return [_example(project, annotation, entries, wanted, names) for annotation in used]
+    shows = _asked_for(project.labels[0]) if project.labels else ""
+    return [replace(_example(project, annotation, entries, wanted, names), shows=shows) for annotation in used]
 
 
 def _shows(annotation: Annotation, label_ids: frozenset[str]) -> bool:
@@ -60,6 +62,13 @@ def target_of(label: Label) -> str:
     words = {label.id, label.name.lower(), label.caption.lower()}
     targets = load_vocabulary().targets
     return next((name for name, target in targets.items() if words & {*target.classes, *target.prompts}), "")
+
+
+def _asked_for(label: Label) -> str:
+    """Return the vocabulary's target that a label's words ask for, else these words."""
+    vocabulary, words = load_vocabulary(), (label.caption, label.name)
+    found = next((target for text in words if (target := vocabulary.target_of_text(text)) is not None), None)
+    return found.name if found is not None else label.caption.strip() or label.name.strip()
 
 
 def _example(

@@ -73,8 +73,9 @@ class Proposal:
     `presence` is P(what was asked is in the image), `quality` the predicted Dice given that it is; both 0 to 1.
     `probability` is an optional HxW float32 map, 0 to 1, for display and uncertainty. `refines` is the id of the region
     whose mask it would replace, None where accepting it makes a region of its own. `strangeness` says how far the image
-    lies from those the model was trained on: 0 or more, above 1 unlike all of them, None where that is not known; then
-    `warning` is a sentence about it for people.
+    lies from those the model was trained on: 0 or more, above 1 unlike all of them, None where that is not known.
+    `warning` are sentences for people: that the image is unlike all of them, and, which `text_warning` is alone, that
+    the model never learned what the prompt's text asks for.
     """
 
     frame_key: str
@@ -90,6 +91,7 @@ class Proposal:
     refines: str | None = None
     strangeness: float | None = None
     warning: str = ""
+    text_warning: str = ""
 
     def __post_init__(self) -> None:
         for name, value in (("presence", self.presence), ("quality", self.quality)):
@@ -97,6 +99,11 @@ class Proposal:
                 raise UsassistError(f"A proposal's {name} is between 0 and 1; found {value} from {self.engine}.")
         if self.strangeness is not None and not (math.isfinite(self.strangeness) and self.strangeness >= 0.0):
             raise UsassistError(f"A proposal's strangeness is 0 or more; found {self.strangeness} from {self.engine}.")
+
+    @property
+    def image_warning(self) -> str:
+        """Return what the warning says about the image, whatever was asked about it."""
+        return self.warning.removesuffix(self.text_warning).rstrip()
 
     @property
     def score(self) -> float:

@@ -30,7 +30,8 @@ class Label:
 class Region:
     """One contoured object: regions may overlap and a label may occur several times.
 
-    `origin` says who drew it first; `edited` is true once a person changed an engine's mask.
+    `origin` says who drew it first; `edited` is true once a person changed an engine's mask, by hand or by pointing
+    (clicks, a box): false says of an engine's region that nobody corrected it.
     `attributes` are free (name, value) pairs such as ("birads", "4a").
     """
 

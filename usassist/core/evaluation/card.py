@@ -10,7 +10,8 @@ from typing import Any
 
 import usassist
 from usassist.core.evaluation import card_tables
-from usassist.core.evaluation.card_benchmarks import BenchmarkTable
+from usassist.core.evaluation.card_architecture import architecture
+from usassist.core.evaluation.card_benchmarks import BenchmarkTable, notes_once
 from usassist.core.evaluation.card_figures import Failure, failures_figure, standalone
 from usassist.core.evaluation.card_runs import NearDuplicates, Run, declared_near_duplicates
 from usassist.core.evaluation.card_seen import CHOSEN, Shared, is_judging, role_of
@@ -109,7 +110,7 @@ def card_files(facts: CardFacts) -> dict[str, str]:
             "said": facts.config.provenance,
             "able": _abilities(facts.config),
             "titles": _titles(facts),
-            "architecture": card_tables.rows_of(("", ""), _architecture(facts)),
+            "architecture": card_tables.rows_of(("", ""), architecture(facts)),
             "shown": _shown(facts),
             "terms": card_tables.rows_of(("data", "what", "terms", "citation"), _terms(facts)),
             "masks": card_tables.masks_table([(report, facts.role(report)) for report in plain]),
@@ -125,15 +126,22 @@ def card_files(facts: CardFacts) -> dict[str, str]:
             "judged": [f"{r.label} ({role})" if (role := facts.role(r)) else r.label for r in facts.judged],
             "worst": card_tables.worst_table(facts.worst),
             "figures": figures,
-            "benchmarks": [(one.title, card_tables.rows_of(one.header, one.rows)) for one in facts.benchmarks],
+            "benchmarks": _benchmarks(facts),
             "speed": card_tables.speed_table(facts.reports),
             "runs": _runs(facts),
             "near": _near_duplicates(facts),
+            "epochs": _epochs(facts),
             "hours": sum(run.hours for run in facts.runs),
             "version": usassist.__version__,
         },
     )
     return {CARD_FILE: re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n", **figures}
+
+
+def _benchmarks(facts: CardFacts) -> list[tuple[str, list[str], str]]:
+    tables = facts.benchmarks
+    noted = zip(tables, notes_once(tables), strict=True)
+    return [(one.title, card_tables.rows_of(one.header, one.rows), note) for one, note in noted]
 
 
 def _abilities(config: ModelConfig) -> str:
@@ -156,49 +164,35 @@ def _shown(facts: CardFacts) -> list[str]:
     return list(dict.fromkeys(terms.shows for terms in known if terms is not None and terms.shows))
 
 
-def _architecture(facts: CardFacts) -> list[tuple[str, str]]:
-    config, calibration = facts.config, facts.config.calibration
-    encoder, adapter, head, size = config.encoder, config.adapter, config.head, config.preprocess.size
-    taps = ", ".join(map(str, encoder.taps))
-    base = f"; the towers are those of {encoder.base} ({encoder.base_hash[:12]})" if encoder.base else ""
-    words = f"; {len(encoder.vocabulary):,} tokens of text have a row of their own" if encoder.vocabulary else ""
-    parts = ", ".join(f"{name} {count:,}" for name, count in facts.parts.items())
-    rows = [
-        ("encoder", f"{encoder.open_clip}, taps {taps}{base}{words}"),
-        ("adapter", adapter.kind + (f", placement {adapter.placement}" if adapter.kind == "mona" else "")),
-        ("head", head.kind + (f", for {', '.join(config.classes)}" if config.classes else "")),
-        ("parameters", f"{sum(facts.parts.values()):,} in its file: {parts}"),
-        ("input", f"one grey frame, its largest scan region where one is declared, squashed to {size} x {size}"),
-    ]
-    if config.task == "segment":
-        thresholds = f"pixel {calibration.threshold:.3g}, presence {calibration.presence_threshold:.3g}"
-        rows += [
-            ("without a prompt", f"looks for: {config.target.replace('_', ' ')}"),
-            ("thresholds, from validation images", thresholds)
-            if facts.is_calibrated
-            else ("thresholds, not calibrated", thresholds),
-            ("warns of images unlike the training's", _warning(facts)),
-        ]
-    return [*rows, ("weights, SHA-256", f"`{facts.model['weights_hash']}`")]
-
-
 def _runs(facts: CardFacts) -> list[str]:
     rows = [(run.name, run.reached, f"{run.hours:.1f} h") for run in facts.runs]
-    return card_tables.rows_of(("run", "epochs", "time, validation included"), rows)
+    return card_tables.rows_of(("run", "epochs (passes over the training images)", "time, validation included"), rows)
 
 
-def _warning(facts: CardFacts) -> str:
-    if not facts.model.get("warns_of_unlike_images"):
-        return "no: it was not learned what is ordinary"
-    looked = f"{facts.ordinary:,} training images" if facts.ordinary else "training images"
-    return f"yes, learned from {looked}; the limit was chosen on validation images"
+def _epochs(facts: CardFacts) -> str:
+    """Return a sentence on whether the training that made the model ran to its end, "" where that is not known."""
+    last = facts.runs[-1] if facts.runs else None
+    if last is None or not last.of:
+        return ""
+    which = "Its training" if len(facts.runs) == 1 else f"Its training had {len(facts.runs)} steps; the last"
+    verb = "ran" if last.epochs >= last.of else "ended after"
+    return f"{which} {verb} {last.reached} epochs (passes over the training images)."
 
 
 def _near_duplicates(facts: CardFacts) -> list[tuple[str, NearDuplicates]]:
-    """Return what is known about near-duplicates of each run, else of the model itself."""
-    found = [(run.name, run.near_duplicates) for run in facts.runs if run.near_duplicates is not None]
+    """Return what is known about near-duplicates, once for all runs of which it is the same; else of the model itself.
+
+    Each with the names of its runs, "" where it is true of all there are.
+    """
+    found: dict[NearDuplicates, list[str]] = {}
+    for run in facts.runs:
+        if run.near_duplicates is not None:
+            found.setdefault(run.near_duplicates, []).append(run.name)
     declared = declared_near_duplicates(facts.config.provenance)
-    return found or ([("", declared)] if declared is not None else [])
+    if not found:
+        return [("", declared)] if declared is not None else []
+    everywhere = len(next(iter(found.values()))) == len(facts.runs)
+    return [("" if everywhere else ", ".join(names), said) for said, names in found.items()]
 
 
 def _terms(facts: CardFacts) -> list[tuple[str, str, str, str]]:
@@ -220,7 +214,8 @@ def _command(facts: CardFacts, report: CardReport) -> str:
     prompt = f' --prompt "{report.prompt}"' if report.prompt is not None else ""
     split = "" if report.split == "all" else f" --split {report.split}"
     marks = "" if report.marks == "keep" else f" --marks {report.marks}"
-    return f"usassist evaluate --data DATA/{report.data}{split} --model {facts.config.name}{prompt}{marks} --out OUT"
+    options = f"{prompt}{f' {report.class_options}' if report.class_options else ''}{marks}"
+    return f"usassist evaluate --data DATA/{report.data}{split} --model {facts.config.name}{options} --out OUT"
 
 
 def _figures(facts: CardFacts) -> dict[str, str]:

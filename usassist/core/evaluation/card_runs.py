@@ -22,6 +22,15 @@ class NearDuplicates:
     across: int
     left_out: int
 
+    @property
+    def sentence(self) -> str:
+        """Return what was found and what was done about it."""
+        if not self.across:
+            return "no pair stood in two of the data's splits"
+        pairs = "1 pair" if self.across == 1 else f"{self.across} pairs"
+        images = {0: "no image was", 1: "1 image was"}.get(self.left_out, f"{self.left_out} images were")
+        return f"{pairs} stood in two of the data's splits (train, val, test); {images} left out of the training for it"
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -38,8 +47,14 @@ class Run:
 
     @property
     def reached(self) -> str:
-        """Return the epoch that was reached, of how many where that is known."""
-        return str(self.epochs) if self.of is None else f"{self.epochs} of {self.of}"
+        """Return how many epochs there were, and of how many planned ones where that is known.
+
+        >>> Run("r", 12, 0.5, of=12).reached, Run("r", 49, 1.3, of=60).reached, Run("r", 3, 0.1).reached
+        ('all 12', '49 of 60', '3')
+        """
+        if self.of is None:
+            return str(self.epochs)
+        return f"all {self.epochs}" if self.epochs >= self.of else f"{self.epochs} of {self.of}"
 
 
 def read_run(folder: Path) -> Run | None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from usassist.core import paths
+from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.errors import UsassistError
 from usassist.core.evaluation.gallery import Outlines
 from usassist.core.evaluation.stored import Image, text_of
@@ -32,7 +34,8 @@ _CONFIDENCE = ("presence_auc", "presence_ece", "quality_error", "quality_spearma
 class Terms:
     """What is known of a public dataset, or of weights that a training starts from.
 
-    `words` are those of a prompt that asks for what the images show, `encoders` the configurations that start there.
+    `words` are those of a prompt that asks for what the images show, `target` is the vocabulary's name for what their
+    masks outline, "" for none. `encoders` are the configurations that start there.
     """
 
     title: str
@@ -40,6 +43,7 @@ class Terms:
     citation: str
     shows: str = ""
     words: tuple[str, ...] = ()
+    target: str = ""
     encoders: tuple[str, ...] = ()
 
 
@@ -77,9 +81,9 @@ class CardLine:
 class CardReport:
     """A finished evaluation: its numbers by the names of report.json, those that are not known left out.
 
-    `spreads` and `by_class` are of masks, `auc` is of classes, named by the means `judge`. `worst` has the outlines of
-    the worst cases. `fingerprint` is that of the files, `inputs` are their names; `marks` says what became of calipers
-    and texts in what the engine saw.
+    `spreads` and `by_class` are of masks, `auc` is of classes, named by the means `judge` and asked for on the command
+    line as `class_options` say. `worst` has the outlines of the worst cases. `fingerprint` is that of the files,
+    `inputs` are their names; `marks` says what became of calipers and texts in what the engine saw.
     """
 
     data: str
@@ -100,6 +104,7 @@ class CardReport:
     auc: Estimate | None
     n_classes: int
     judge: str
+    class_options: str
     lines: tuple[CardLine, ...]
     worst: Mapping[Image, Outlines]
 
@@ -181,9 +186,27 @@ def _report(document: Mapping[str, Any], table: str) -> CardReport:
         auc=None if found is None else Estimate(float(found["auc"]), _interval(found["ci95"])),
         n_classes=0 if found is None else sum(int(count) for count in found["n"].values()),
         judge="" if judge is None else str(judge["by"]),
+        class_options="" if judge is None else _class_options(judge),
         lines=tuple(_line(row) for row in rows if row["dice"]),
         worst={(str(case["input"]), int(case["frame"])): _outlines(case) for case in document.get("worst", ())},
     )
+
+
+def _class_options(judge: Mapping[str, Any]) -> str:
+    """Return the options of `usassist evaluate` that name the same classes by the same prompts; "" for a class head."""
+    asked = judge.get("prompts") or {}
+    prompts = {str(name): tuple(map(str, texts)) for name, texts in asked.items()}
+    if not prompts:
+        return ""
+    known = load_vocabulary().ensembles.values()
+    ensemble = next((one.name for one in known if dict(one.classes) == prompts), None)
+    if ensemble is not None:
+        options = [f"--ensemble {ensemble}"]
+    else:
+        named = (shlex.quote(f"{name}={text}") for name, texts in prompts.items() for text in texts)
+        options = [f"--classes {' '.join(named)}"]
+    options += ["--classify-by presence"] if judge["by"] == "presence" else []
+    return " ".join([*options, *(["--calibrate"] if judge.get("calibrated_on") else [])])
 
 
 def _marks(raw: Any) -> Marks:

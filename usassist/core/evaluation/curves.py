@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,12 @@ def read_epochs(folder: Path) -> tuple[Epoch, ...]:
             continue
         found[epoch.number] = epoch
     return tuple(found[number] for number in sorted(found))
+
+
+def kept_epoch(epochs: Sequence[Epoch]) -> Epoch | None:
+    """Return the epoch whose weights a training keeps: the first of the best score, the last one where none has any."""
+    scored = [epoch for epoch in epochs if epoch.score is not None]
+    return max(scored, key=lambda epoch: epoch.score or 0.0, default=epochs[-1] if epochs else None)
 
 
 def _epoch(raw: Mapping[str, Any]) -> Epoch:

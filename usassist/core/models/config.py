@@ -19,6 +19,7 @@ CARD_FILE = "CARD.md"
 # A name becomes a file name: no separator, no drive, and no "hf-hub:" that would reach for a network.
 ENCODER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MOST_BYTES = 4 * 2**20
+_MOST_TARGETS, _LONGEST_NAME = 256, 100
 
 
 Task = Literal["segment", "classify", "embed"]
@@ -158,6 +159,8 @@ class ModelConfig:
 
     `task` says what it answers with: masks, class probabilities, or embeddings only. `classes` are the objects of an
     index mask, in the order of its values from 1 (none: one object), or the classes of a classifier.
+    `learned_targets` are what the images showed from which a model learned to follow a text: names of the vocabulary's
+    targets, and of labels or classes where it has none. Empty is not known, as in older files.
     """
 
     name: str
@@ -171,6 +174,7 @@ class ModelConfig:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     task: Task = "segment"
     classes: tuple[str, ...] = ()
+    learned_targets: tuple[str, ...] = ()
 
     @property
     def can_be_base(self) -> bool:
@@ -227,12 +231,23 @@ class ModelConfig:
             raise ModelError(f"{path} is not a text in UTF-8; restore the file or add the model again.") from error
 
 
+def can_be_learned_targets(names: Sequence[str]) -> bool:
+    """Return whether a description may hold these names: few enough, and none too long, empty or of several lines."""
+    fit = all(name.strip() and name.isprintable() and len(name) <= _LONGEST_NAME for name in names)
+    return fit and len(names) <= _MOST_TARGETS
+
+
 def _check_ranges(config: ModelConfig, where: str) -> None:
     """Refuse what would read another folder, exhaust the memory or answer with numbers that are none."""
     if not ENCODER_NAME.fullmatch(config.encoder.open_clip):
         raise ModelError(
             f"{where}: encoder.open_clip is the name of a configuration, of letters, digits, '.', '_' and '-'; found "
             f"{config.encoder.open_clip!r}."
+        )
+    if not can_be_learned_targets(config.learned_targets):
+        raise ModelError(
+            f"{where}: learned_targets are up to {_MOST_TARGETS} names of 1 to {_LONGEST_NAME} characters, each on one "
+            f"line."
         )
     calibration, preprocess = config.calibration, config.preprocess
     if len(preprocess.mean) not in (1, 3) or len(preprocess.std) not in (1, 3):

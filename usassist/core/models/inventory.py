@@ -60,6 +60,7 @@ def _facts_of_config(config: ModelConfig, folder: Path) -> dict[str, Any]:
         "image_size": config.preprocess.size,
         "context_length": said.get("context_length") or text.get("context_length"),
         **_counts(config, folder),
+        "learned_targets": list(config.learned_targets),
         "warns_of_unlike_images": (folder / FAMILIARITY_FILE).is_file(),
         "uses": _uses(config),
     }

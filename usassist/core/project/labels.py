@@ -37,6 +37,11 @@ def label_for(class_name: str, labels: Sequence[Label]) -> Label | None:
     return captioned[0] if len(captioned) == 1 else None
 
 
+def is_called(label: Label, text: str) -> bool:
+    """Return whether a text is a label's own words: its name or its caption; case does not count, "_" is a space."""
+    return _folded(text) in (_folded(label.name), _folded(label.caption)) and bool(_folded(text))
+
+
 def label_of_class(class_name: str, labels: Sequence[Label], *, taken: Collection[str] = ()) -> Label:
     """Return a new label with the class's name and an id that neither `labels` nor `taken` have.
 

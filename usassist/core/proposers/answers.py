@@ -11,7 +11,9 @@ from usassist.core.domain import Box, Frame, Mask, Prompt, Proposal
 from usassist.core.geometry.cv import cv2
 from usassist.core.io.scan import scan_box
 from usassist.core.models.config import ModelConfig
+from usassist.core.proposers.obey import obeyed
 from usassist.core.proposers.spatial import is_there, may_be_emptied
+from usassist.core.proposers.unlearned import text_warning
 
 if TYPE_CHECKING:
     from usassist.core.models.mask_head import Segmentation
@@ -35,7 +37,8 @@ class Answers:
         """Return what the outputs for one frame (a batch of 1) say: one proposal an object that is asked for.
 
         Where who `pointed` said that it is there, presence is 1; a low presence empties no mask that was pointed at or
-        is corrected. `seconds` is left to who knows when it began.
+        is corrected. Clicked pixels have their click's sign in the mask (`obeyed`), which may empty it; presence,
+        quality and `probability` stay the model's own. `seconds` is left to who knows when it began.
         """
         import torch
 
@@ -44,6 +47,7 @@ class Answers:
         box = scan_box(frame)
         maps = probabilities(out, box)
         decided = uncontested(torch.from_numpy(maps)).numpy()
+        warning = text_warning(self.config, prompt)
         proposals = []
         for index in self._wanted(prompt, len(maps)):
             presence, quality = self._confidence(out, index)
@@ -51,18 +55,22 @@ class Answers:
             found = np.zeros(frame.shape, dtype=np.bool_)
             if presence >= self.config.calibration.presence_threshold or not may_be_emptied(pointed):
                 found[box.slices] = decided[index] > self.threshold
+            likely = _in_frame(maps[index], box, frame.shape)
+            mask = obeyed(Mask.from_array(found), prompt, seen=box, likely=likely)
             proposals.append(
                 Proposal(
                     frame_key=frame.ref.key,
                     label_id=prompt.label_id if len(maps) == 1 else self.config.classes[index],
-                    mask=Mask.from_array(found),
+                    mask=mask,
                     presence=presence,
                     quality=quality,
                     engine=self.engine,
                     weights_hash=self.weights_hash,
                     prompt=prompt,
                     seconds=0.0,
-                    probability=_in_frame(maps[index], box, frame.shape),
+                    probability=likely,
+                    warning=warning,
+                    text_warning=warning,
                 )
             )
         return proposals

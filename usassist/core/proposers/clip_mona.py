@@ -20,7 +20,7 @@ from usassist.core.models.token_count import TokenCount
 from usassist.core.proposers.answers import Answers
 from usassist.core.proposers.proposer import BuildOptions, Proposer, ProposerSpec
 from usassist.core.proposers.remembered import Remembered
-from usassist.core.proposers.spatial import SPATIAL, PastAnswers, refuse_pointing, spatial_prompt
+from usassist.core.proposers.spatial import SPATIAL, PastAnswers, maps_for, refuse_pointing, spatial_prompt
 from usassist.core.proposers.support import support_mask, support_token
 from usassist.core.proposers.unlike import Watch
 
@@ -93,6 +93,11 @@ class ClipMonaProposer:
         return self._model.precision
 
     @property
+    def device(self) -> str:
+        """Return what the model computes on, such as cpu or cuda:0."""
+        return str(self._model.encoder.device)
+
+    @property
     def threads_at_once(self) -> int:
         """Return how many threads may ask it at the same time and are answered sooner so."""
         return answers_side_by_side(self._model.encoder.device.type)
@@ -110,10 +115,10 @@ class ClipMonaProposer:
 
         There each proposal's label is the class's name, and a text that is a class's name asks for that class alone.
         Support images ask for what their masks show; with a text as well, for the mean of both. Clicks, a box and a
-        previous mask change the answer of a model that follows them; where they say that something is there its
-        presence is 1, and a low presence never empties a mask that is corrected. Raises ModelError for a model without
-        masks, for support images where the model takes none or a mask shows nothing, and for clicks that all lie
-        outside the scan.
+        previous mask change the answer of a model that follows them, and every clicked pixel has its click's sign
+        (`obeyed`); where they say that something is there its presence is 1, and a low presence never empties a mask
+        that is corrected. Raises ModelError for a model without masks, for support images where the model takes none
+        or a mask shows nothing, and for clicks that all lie outside the scan.
         """
         import torch
 
@@ -122,13 +127,13 @@ class ClipMonaProposer:
         with self._alone(), torch.inference_mode():
             features = self._features(frame)
             if self._config.follows_clicks:
-                out = model.answer(self._begun(frame, features, prompt), self._maps(pointed, features))
+                out = model.answer(self._begun(frame, features, prompt), maps_for(pointed, features))
             else:
                 out = model.decode(features, self._asked(model, prompt))
             (like,) = self._watch.judge([frame], features)
             found = self._answers.proposals(frame, prompt, out, pointed)
         if self._config.follows_clicks:
-            self._past.keep(found[0], out)
+            self._past.keep(found[0], out, seen=scan_box(frame))
         seconds = (time.perf_counter() - started) / len(found)
         return tuple(like.told(proposal, seconds=seconds) for proposal in found)
 
@@ -269,14 +274,6 @@ class ClipMonaProposer:
             return None
         behind = self._past.behind(frame.ref.key, prompt.mask)
         return spatial_prompt(prompt, shape=frame.shape, seen=scan_box(frame), behind=behind)
-
-    def _maps(self, pointed: "SpatialPrompt | None", features: "ImageFeatures") -> "Tensor | None":
-        from usassist.core.models.prompt_maps import prompt_maps
-
-        if pointed is None:
-            return None
-        shallowest = features.taps[0]
-        return prompt_maps([pointed], side=shallowest.shape[-1]).to(shallowest.device)
 
 
 def _unit(embeddings: "Tensor") -> Floats:

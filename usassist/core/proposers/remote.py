@@ -57,7 +57,7 @@ class RemoteProposer:
         self._process: BaseProcess | None = None
         self._is_closed = False
         self._connection: Connection | None = None
-        self._hash = ""
+        self._hash = self._device = ""
         self._scale: float | None = None
         self._sent: OrderedDict[bytes, None] = OrderedDict()
 
@@ -69,6 +69,11 @@ class RemoteProposer:
     def weights_hash(self) -> str:
         """Return the hash of the weights; "" until the child has loaded them."""
         return self._hash
+
+    @property
+    def device(self) -> str:
+        """Return what the child computes on, such as cpu or cuda:0; "" until it has loaded the engine."""
+        return self._device
 
     def warm(self, frame: Frame) -> None:
         self._ask("warm", frame)
@@ -193,7 +198,7 @@ class RemoteProposer:
         ok, answer = ours.recv()
         if not ok:
             raise ModelError(str(answer))
-        self._hash = str(answer)
+        self._hash, self._device = cast("tuple[str, str]", answer)
         return ours
 
     def _say_goodbye(self) -> None:
@@ -251,7 +256,7 @@ def _serve(connection: Connection, engine: str, options: BuildOptions) -> None:
         from usassist.core.proposers import build
 
         proposer = build(engine, options)
-        connection.send((True, proposer.weights_hash))
+        connection.send((True, (proposer.weights_hash, getattr(proposer, "device", "cpu"))))
     except Exception as error:  # noqa: BLE001  the seam between two processes: what went wrong must reach the other side
         with contextlib.suppress(OSError):  # the other side may be gone already
             connection.send((False, _sentence(engine, error)))

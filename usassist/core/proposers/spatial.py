@@ -9,14 +9,20 @@ import numpy.typing as npt
 
 from usassist.core.domain import Box, Mask, Prompt, PromptKind, Proposal
 from usassist.core.errors import ModelError
+from usassist.core.geometry.raster import pixels_in
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from usassist.core.models.clip import ImageFeatures
     from usassist.core.models.mask_head import Segmentation
     from usassist.core.models.prompt_maps import SpatialPrompt
 
 Floats = npt.NDArray[np.float32]
 
 _MASKS_REMEMBERED = 64
+_UNDECIDED = 0.1
+"""How far from a half a probability may lie and still be of the mask's outline, where rounding decides."""
 SPATIAL: frozenset[PromptKind] = frozenset({"points", "box", "mask"})
 """The kinds of prompt that point at a place."""
 
@@ -30,10 +36,16 @@ class PastAnswers:
     def __init__(self) -> None:
         self._behind: OrderedDict[bytes, Floats] = OrderedDict()
 
-    def keep(self, proposal: Proposal, out: "Segmentation") -> None:
-        """Remember what is behind a proposal, at the size of the outputs; nothing of a model of several objects."""
+    def keep(self, proposal: Proposal, out: "Segmentation", *, seen: Box) -> None:
+        """Remember what is behind a proposal, at the size of the outputs; nothing of a model of several objects.
+
+        What the person clicked away, or what came with a click, is certain in it: else the model draws it again.
+        """
         if not proposal.mask.is_empty and out.logits.shape[1] <= 2:
-            self._behind[_token(proposal.frame_key, proposal.mask)] = out.probability()[0, 0].cpu().numpy()
+            behind = out.probability()[0, 0].cpu().numpy()
+            if proposal.prompt.points:
+                behind = _as_clicked(behind, proposal.mask, seen)
+            self._behind[_token(proposal.frame_key, proposal.mask)] = behind
             while len(self._behind) > _MASKS_REMEMBERED:
                 self._behind.popitem(last=False)
 
@@ -73,6 +85,16 @@ def spatial_prompt(
     previous = _previous(prompt.mask, shape, seen) if behind is None else behind
     found = SpatialPrompt(positive, negative, box, previous)
     return None if found.is_empty else found
+
+
+def maps_for(pointed: "SpatialPrompt | None", features: "ImageFeatures") -> "Tensor | None":
+    """Return what is pointed at as maps (1, PROMPT_CHANNELS, side, side) for a decoder of these features."""
+    from usassist.core.models.prompt_maps import prompt_maps
+
+    if pointed is None:
+        return None
+    shallowest = features.taps[0]
+    return prompt_maps([pointed], side=shallowest.shape[-1]).to(shallowest.device)
 
 
 def refuse_pointing(prompt: Prompt, *, model: str) -> None:
@@ -117,6 +139,17 @@ def _previous(mask: Mask | None, shape: tuple[int, int], seen: Box) -> Floats | 
         raise ModelError(f"The mask to correct is of {mask.shape}, the frame of {shape}; choose a mask of this frame.")
     inside = mask.to_array()[seen.slices]
     return inside.astype(np.float32) if inside.any() else None
+
+
+def _as_clicked(behind: Floats, mask: Mask, seen: Box) -> Floats:
+    """Return probabilities in `seen` with certainty where the mask in their middle clearly contradicts them."""
+    rows, cols = (
+        ((np.arange(count) + 0.5) * pixels / count).astype(np.intp)
+        for count, pixels in zip(behind.shape, (seen.height, seen.width), strict=True)
+    )
+    inside = pixels_in(mask, seen)[np.ix_(rows, cols)]
+    found = np.where(~inside & (behind > 0.5 + _UNDECIDED), np.float32(0), behind)
+    return np.where(inside & (behind < 0.5 - _UNDECIDED), np.float32(1), found)
 
 
 def _token(frame_key: str, mask: Mask) -> bytes:

@@ -27,8 +27,9 @@ class Likeness:
     warning: str = ""
 
     def told(self, proposal: Proposal, *, seconds: float) -> Proposal:
-        """Return a proposal about this frame that says so, and what it took."""
-        return replace(proposal, seconds=seconds, strangeness=self.strangeness, warning=self.warning)
+        """Return a proposal about this frame that says so, before what it warns of already, and what it took."""
+        warning = f"{self.warning} {proposal.text_warning}".strip()
+        return replace(proposal, seconds=seconds, strangeness=self.strangeness, warning=warning)
 
 
 class Watch:

@@ -29,6 +29,7 @@ from usassist.core.training.division import divided, thinned
 from usassist.core.training.familiarity import kept_familiarity
 from usassist.core.training.fitting import require_drawn_classes, require_early_size
 from usassist.core.training.interrupts import held_signals
+from usassist.core.training.learned import learned_targets
 from usassist.core.training.loop import EpochReport, TrainState, new_state, train_epochs
 from usassist.core.training.metrics_log import MetricsLog
 from usassist.core.training.provenance import provenance, require_same_data
@@ -208,7 +209,7 @@ class _Run:
         division = divided(
             listed,
             self.config,
-            on_read=None if tell is None else lambda: tell("comparing images", next(read), len(listed)),
+            on_read=None if tell is None else lambda: tell("looking for near-duplicates", next(read), len(listed)),
         )
         for said in (division.note, division.sentence()):
             if self.shard.is_first and said:
@@ -220,7 +221,7 @@ class _Run:
     ) -> ModelConfig:
         config = self.config
         few = config.few_shot.ratio or config.few_shot.per_class
-        return describe_model(
+        description = describe_model(
             config,
             start,
             task=module.MODEL_TASK,
@@ -237,6 +238,8 @@ class _Run:
                 **({"processes": self.shard.world} if self.shard.world > 1 else {}),
             ),
         )
+        learned = learned_targets(description, examples, start=start, target=config.target)
+        return dataclasses.replace(description, learned_targets=learned)
 
     def _train(self, state: TrainState[Model], task: Task[Any], description: ModelConfig, save: Save) -> bool:
         """Run the loop, writing what each epoch reaches; returns whether it was interrupted."""

@@ -8,6 +8,9 @@ from usassist.gui.commands.command import FrameCommand, current, with_region
 from usassist.gui.commands.region import new_region_id
 from usassist.gui.document import Document
 
+_CORRECTING = frozenset({"points", "box", "scribble"})
+"""What a person points at says more than the engine knew by itself."""
+
 
 class _Accepting(FrameCommand):
     """Turns waiting proposals into regions of origin "engine" and marks the frame accepted.
@@ -32,9 +35,12 @@ class _Accepting(FrameCommand):
     def changed(self, annotation: Annotation) -> Annotation:
         for region_id, label_id, proposal in zip(self._ids, self._label_ids, self._proposals, strict=True):
             refined = annotation.region(region_id)
-            region = Region(region_id, label_id, proposal.mask, origin="engine")
+            steered = bool(proposal.prompt.kinds & _CORRECTING)
+            region = Region(region_id, label_id, proposal.mask, origin="engine", edited=steered)
             # Who drew a region first, its label and what is noted on it stay: only its mask is another one.
-            annotation = with_region(annotation, replace(refined, mask=proposal.mask) if refined else region)
+            if refined is not None:
+                region = replace(refined, mask=proposal.mask, edited=refined.edited or steered)
+            annotation = with_region(annotation, region)
         return replace(annotation, status="accepted")
 
     def redo(self) -> None:
@@ -60,11 +66,15 @@ class _Accepting(FrameCommand):
 class AcceptProposal(_Accepting):
     """Accepts one waiting proposal and selects its region, unless objects are pointed at: the next one is another.
 
+    With a `label_id`, which may be the name of a label that is then added, a region of its own gets that label.
+
     Undone, a region that was refined is selected, so that its outline waits to be refined further.
     """
 
-    def __init__(self, document: Document, index: int) -> None:
+    def __init__(self, document: Document, index: int, *, label_id: str | None = None) -> None:
         super().__init__(document, (index,), text="Accept the proposal")
+        if label_id is not None:
+            self._label_ids = (label_id,)
 
     def selected_after(self) -> str | None:
         return None if self.document.is_pointing else self._ids[0]
@@ -103,11 +113,15 @@ def _region_of(proposal: Proposal, annotation: Annotation) -> str | None:
     return region.id if region is not None else None
 
 
-def accept(document: Document, index: int = 0) -> bool:
-    """Accept a waiting proposal of the frame on screen; return False where there is none with this index."""
+def accept(document: Document, index: int = 0, *, label_id: str | None = None) -> bool:
+    """Accept a waiting proposal of the frame on screen, under another label where one is named.
+
+    A `label_id` that is no label's is the name of one that is added. Return False where there is no proposal with this
+    index.
+    """
     if current(document) is None or not 0 <= index < len(document.proposals):
         return False
-    document.push(AcceptProposal(document, index))
+    document.push(AcceptProposal(document, index, label_id=label_id))
     return True
 
 

@@ -16,15 +16,16 @@ _HIGHEST = 260
 
 
 class Curve(QWidget):
-    """Paints (epoch, value) pairs under their name and the latest value; the x axis is as long as the training.
+    """Paints (epoch, value) pairs under their name and one value with its epoch; the x axis is as long as the training.
 
-    With `top` the y axis runs from 0 to it, else as far as the values do; `mark_best` rings the highest value.
+    With `top` the y axis runs from 0 to it, else as far as the values do.
     """
 
-    def __init__(self, name: str, *, top: float | None = None, mark_best: bool = False) -> None:
+    def __init__(self, name: str, *, top: float | None = None) -> None:
         super().__init__()
-        self._name, self._top, self._mark_best = name, top, mark_best
+        self._name, self._top = name, top
         self._points: tuple[tuple[int, float], ...] = ()
+        self._kept, self._says_kept = 0, False
         self._total = 1
         self.setAccessibleName(name)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -34,16 +35,26 @@ class Curve(QWidget):
         return QSize(240, 150)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(150, 120)
+        words = self.fontMetrics().horizontalAdvance(f"{self._name}  epoch 100, kept: 0.000")
+        return QSize(words + 2 * _SIDE, 120)
+
+    @property
+    def kept(self) -> int:
+        """Return the epoch with a ring, 0 for none."""
+        return self._kept
 
     @property
     def points(self) -> tuple[tuple[int, float], ...]:
         return self._points
 
-    def show_points(self, points: Points, *, total: int) -> None:
-        """Show other values, of a training of `total` epochs."""
+    def show_points(self, points: Points, *, total: int, kept: int = 0, says_kept: bool = False) -> None:
+        """Show other values, of a training of `total` epochs, with a ring around that of the epoch `kept`, 0 for none.
+
+        The value above is the latest one, with `says_kept` that of the ring.
+        """
         self._points, self._total = tuple(points), max(1, total)
-        self.setAccessibleDescription(self._latest() or "No epoch is finished yet.")
+        self._kept, self._says_kept = kept, says_kept
+        self.setAccessibleDescription(self._said() or "No epoch is finished yet.")
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -66,7 +77,7 @@ class Curve(QWidget):
         painter.setPen(QColor(t.muted))
         painter.drawText(head, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, self._name)
         painter.setPen(QColor(t.text))
-        painter.drawText(head, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, self._latest())
+        painter.drawText(head, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, self._said())
 
     def _paint_axes(self, painter: QPainter, area: QRectF) -> None:
         t = theme.tokens()
@@ -100,11 +111,11 @@ class Curve(QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(t.accent))
         painter.drawEllipse(places[-1], 3.0, 3.0)
-        if self._mark_best:
-            best = max(range(len(places)), key=lambda index: self._points[index][1])
-            painter.setBrush(QColor(t.raised))
-            painter.setPen(QPen(QColor(t.positive), 2))
-            painter.drawEllipse(places[best], 4.0, 4.0)
+        for point, place in zip(self._points, places, strict=True):
+            if point[0] == self._kept:
+                painter.setBrush(QColor(t.raised))
+                painter.setPen(QPen(QColor(t.positive), 2))
+                painter.drawEllipse(place, 4.0, 4.0)
 
     def _place(self, point: tuple[int, float], area: QRectF) -> QPointF:
         epoch, value = point
@@ -119,5 +130,10 @@ class Curve(QWidget):
         highest = self._top if self._top is not None else max(values)
         return min(values), highest if highest > min(values) else 1.0
 
-    def _latest(self) -> str:
-        return f"{self._points[-1][1]:.3f}" if self._points else ""
+    def _said(self) -> str:
+        """Return the value above the curve with its epoch: two curves that end apart are not told apart else."""
+        if not self._points:
+            return ""
+        kept = [point for point in self._points if point[0] == self._kept] if self._says_kept else []
+        epoch, value = kept[0] if kept else self._points[-1]
+        return f"epoch {epoch}{', kept' if kept else ''}: {value:.3f}"

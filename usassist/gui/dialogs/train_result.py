@@ -14,13 +14,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from usassist.core.data.accepted import FEW_TO_VALIDATE
 from usassist.gui import theme
 from usassist.gui.dialogs.dialog import caption_for, text_label
 from usassist.gui.dialogs.train_curve import Curve
-from usassist.gui.jobs.training import Plan, Training, Verdict
-
-_MEASURED = "While training every pixel above 50 % counts; the result is measured as the window proposes."
+from usassist.gui.dialogs.train_words import EPOCH, RINGED, comparison, duration, few, honesty, steps_of
+from usassist.gui.jobs.training import Training, Verdict
 
 
 class RunPage(QWidget):
@@ -41,8 +39,8 @@ class RunPage(QWidget):
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName("Progress")
         column.addWidget(self.bar)
-        self.loss, self.dice = Curve("Loss"), Curve("Validation Dice", top=1.0, mark_best=True)
-        self.dice.setToolTip(_MEASURED)
+        self.loss, self.dice = Curve("Loss"), Curve("Validation Dice", top=1.0)
+        self.dice.setToolTip(RINGED)
         curves = QHBoxLayout()
         curves.setSpacing(theme.tokens().space_m)
         curves.addWidget(self.loss)
@@ -55,26 +53,16 @@ class RunPage(QWidget):
 
     def show_training(self, training: Training) -> None:
         """Show a training as it is now."""
-        plan, epochs = training.plan, training.epochs
+        plan = training.plan
         if plan is None:
             return
         show_curves(self.loss, self.dice, training)
-        done = epochs[-1].number if epochs else 0
-        comparing = training.stage == "comparing"
-        self.bar.setRange(0, plan.epochs if epochs and not comparing else 0)
-        self.bar.setValue(done)
-        self.time_text.setText("")
-        if training.stopped:
-            self.state_text.setText("Stopping; what was best so far is put away…")
-        elif comparing:
-            which = "the new model" if training.new is None else plan.name_in_use
-            self.state_text.setText(f"Measuring {which} on the validation frames…")
-        elif not epochs:
-            self.state_text.setText("Preparing; the first epoch takes longest…")
-        else:
-            self.state_text.setText(f"Epoch {min(done + 1, plan.epochs)} of {plan.epochs}")
-            left = training.seconds_left
-            self.time_text.setText("" if left is None else f"about {duration(left)} left")
+        steps = steps_of(training, plan)
+        self.bar.setRange(0, steps.total)
+        self.bar.setValue(steps.done)
+        self.state_text.setText(steps.text)
+        left = training.seconds_left
+        self.time_text.setText(f"{duration(left)} left" if left is not None and steps.text.startswith(EPOCH) else "")
 
 
 class ResultPage(QWidget):
@@ -103,8 +91,8 @@ class ResultPage(QWidget):
         self.warning = text_label("", "warning")
         for label in (self.verdict, self.honesty, self.warning):
             column.addWidget(label)
-        self.loss, self.dice = Curve("Loss"), Curve("Validation Dice", top=1.0, mark_best=True)
-        self.dice.setToolTip(_MEASURED)
+        self.loss, self.dice = Curve("Loss"), Curve("Validation Dice", top=1.0)
+        self.dice.setToolTip(RINGED)
         curves = QHBoxLayout()
         curves.setSpacing(theme.tokens().space_m)
         curves.addWidget(self.loss)
@@ -125,14 +113,14 @@ class ResultPage(QWidget):
         plan = training.plan
         if plan is None:
             return
-        show_curves(self.loss, self.dice, training)
+        show_curves(self.loss, self.dice, training, is_over=True)
         self.ending.setText(breakable(training.problem))
         self.ending.setVisible(bool(training.problem))
         self.new_row.show_verdict("New model", training.new)
         self.used_row.show_verdict(f"In use: {plan.name_in_use}", training.used)
-        self.verdict.setText(_comparison(training))
-        self.honesty.setText(_honesty(training))
-        self.warning.setText(_few(training, plan))
+        self.verdict.setText(comparison(training))
+        self.honesty.setText(honesty(training, plan))
+        self.warning.setText(few(training))
         if training.adding_problem:
             self.added.setText(breakable(training.adding_problem))
         elif training.is_adding:
@@ -217,65 +205,16 @@ class ScoreBar(QWidget):
         painter.end()
 
 
-def show_curves(loss: Curve, dice: Curve, training: Training) -> None:
-    """Give both curves what the epochs say."""
+def show_curves(loss: Curve, dice: Curve, training: Training, *, is_over: bool = False) -> None:
+    """Give both curves what the epochs say; once it is over, what the kept one says."""
     total = training.plan.epochs if training.plan is not None else 1
-    loss.show_points([(epoch.number, epoch.loss) for epoch in training.epochs], total=total)
+    kept = training.kept.number if training.kept is not None else 0
+    losses = [(epoch.number, epoch.loss) for epoch in training.epochs]
+    loss.show_points(losses, total=total, kept=kept if is_over else 0, says_kept=is_over)
     scored = [(epoch.number, epoch.dice) for epoch in training.epochs if epoch.dice is not None]
-    dice.show_points(scored, total=total)
+    dice.show_points(scored, total=total, kept=kept, says_kept=is_over)
 
 
 def breakable(text: str) -> str:
     """Return a sentence that wraps within long paths too, which would widen the window otherwise."""
     return text.replace("/", "/\u200b").replace("\\", "\\\u200b")
-
-
-def duration(seconds: float) -> str:
-    """Return a time that is left, as coarse as it is known.
-
-    >>> duration(41), duration(200), duration(5000)
-    ('under a minute', '3 min', '1 h 23 min')
-    """
-    minutes = round(seconds / 60)
-    if seconds < 60:
-        return "under a minute"
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _comparison(training: Training) -> str:
-    new, used = training.new, training.used
-    if new is None or used is None:
-        return "" if training.plan is None or training.plan.validates else "There were no frames to validate on."
-    trouble = new.problem or used.problem
-    if trouble:
-        which = "new model" if new.problem else "model in use"
-        return f"The {which} has no number: {trouble}"
-    if not training.is_fair:
-        return "The accepted frames changed while the models were measured, so the two numbers cannot be compared."
-    if new.dice is None or used.dice is None:
-        return "None of the validation frames shows it, so there is no Dice."
-    words = {True: "better than", False: "worse than"}
-    gap = new.dice - used.dice
-    return (
-        "Both models do equally well." if abs(gap) < 0.005 else f"The new model does {words[gap > 0]} the one in use."
-    )
-
-
-def _honesty(training: Training) -> str:
-    new = training.new
-    said = []
-    if new is not None and not new.problem:
-        frames = "1 frame that shows it" if new.showing == 1 else f"{new.showing} frames that show it"
-        empty = f"; {new.empty} more show nothing" if new.empty else ""
-        said.append(f"n = {frames}{empty}. The new model's best epoch was chosen by them, which flatters it a little.")
-    if training.left_out:
-        left = "1 frame" if training.left_out == 1 else f"{training.left_out} frames"
-        said.append(f"{left} could not be read and took no part.")
-    return " ".join(said)
-
-
-def _few(training: Training, plan: Plan) -> str:
-    count = training.new.showing if training.new is not None and not training.new.problem else plan.validates
-    if count >= FEW_TO_VALIDATE:
-        return ""
-    return f"Fewer than {FEW_TO_VALIDATE} frames decide here: the difference may be chance. Try it before you trust it."

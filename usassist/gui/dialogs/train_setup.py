@@ -221,9 +221,9 @@ class SetupPage(QWidget):
             self.sides_text.setText("")
             self.warning.setText(accepted.shortage())
         else:
-            self.sides_text.setText(f"{_frames(sides.train)} to learn from, {sides.val} to validate on.")
+            self.sides_text.setText(_both_sides(accepted, sides))
             self.notes.setText(_notes(accepted))
-            self.warning.setText(_doubts(sides))
+            self.warning.setText("\n".join(doubt for doubt in (_unchanged(accepted), _doubts(sides)) if doubt))
         self.changed.emit()
 
 
@@ -234,6 +234,8 @@ def _notes(accepted: AcceptedFrames) -> str:
         said.append("1 frame shows other labels only and is left out.")
     elif accepted.others:
         said.append(f"{accepted.others} frames show other labels only and are left out.")
+    if 0 < accepted.unchanged * 2 <= accepted.outlines:
+        said.append(f"{accepted.unchanged} of {accepted.outlines} outlines were accepted unchanged.")
     if accepted.learned is not None and not accepted.target:
         said.append(f"The vocabulary does not know {name}, so it is learned without words: it answers to no text.")
     return " ".join(said)
@@ -244,11 +246,25 @@ def _doubts(sides: Sides) -> str:
         return "Fewer than 2 of the frames to learn from show it; learn from more of them."
     if sides.val_showing == 0:
         return "No validation frame shows it, so nothing says whether the new model is better."
-    if sides.val < FEW_TO_VALIDATE:
-        are = "Only 1 frame validates" if sides.val == 1 else f"Only {sides.val} frames validate"
-        return f"{are}: each decides {100 / sides.val:.0f} % of the Dice, so take it for a hint."
+    if sides.val_showing == 1:
+        return "Only 1 validation frame shows it: it alone decides the Dice, so take that for a hint."
+    if sides.val_showing < FEW_TO_VALIDATE:
+        each = f"each decides {100 / sides.val_showing:.0f} % of the Dice"
+        return f"Only {sides.val_showing} validation frames show it: {each}, so take that for a hint."
     return ""
 
 
-def _frames(count: int) -> str:
-    return "1 frame" if count == 1 else f"{count} frames"
+def _unchanged(accepted: AcceptedFrames) -> str:
+    """Return a sentence where most outlines are an engine's own: learned again, they change next to nothing."""
+    if accepted.unchanged * 2 <= accepted.outlines:
+        return ""
+    count = f"{accepted.unchanged} of {accepted.outlines} outlines were"
+    return f"{count} accepted unchanged: correct some first, a model learns from what you change."
+
+
+def _both_sides(accepted: AcceptedFrames, sides: Sides) -> str:
+    name = accepted.learned.name if accepted.learned is not None else "it"
+    train = "1 frame" if sides.train == 1 else f"{sides.train} frames"
+    train_showing = f" ({sides.train_showing} showing {name})" if sides.train_showing < sides.train else ""
+    val_showing = f" ({sides.val_showing} showing {name})" if sides.val_showing < sides.val else ""
+    return f"{train} to learn from{train_showing}, {sides.val} to validate on{val_showing}."

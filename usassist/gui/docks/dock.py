@@ -64,6 +64,10 @@ class Dock(QDockWidget):
         self._title_bar.insert(button)
         return button
 
+    def add_to_title(self, widget: QWidget) -> None:
+        """Put a widget that takes the free width into the title bar, between the title and its buttons."""
+        self._title_bar.insert(widget, stretch=1)
+
 
 class TitleBar(QWidget):
     """The panel's name, its own small buttons, and close; dragging it moves the panel."""
@@ -77,8 +81,9 @@ class TitleBar(QWidget):
         row.setContentsMargins(14, 5, 8, 3)
         row.setSpacing(2)
         self._label = QLabel(title)
+        self._holds_widget = False
         row.addWidget(self._label)
-        row.addStretch(1)
+        row.addStretch(0)
         close = tool_button("ph.x", name=f"Close the {title.lower()} panel", tip="Close panel", on_click=on_close)
         close.setIcon(theme.icon("ph.x", tone="faint"))
         close.setIconSize(QSize(12, 12))
@@ -92,11 +97,14 @@ class TitleBar(QWidget):
         self._label.setText(subtitle if tabbed else title)
         self._label.setVisible(not tabbed or bool(subtitle))  # a hidden label takes no room in the size hint
         self._close.setVisible(not tabbed)
-        self.setMaximumHeight(8 if tabbed and not subtitle else _ANY_HEIGHT)
+        self.setMaximumHeight(8 if tabbed and not subtitle and not self._holds_widget else _ANY_HEIGHT)
 
-    def insert(self, button: QToolButton) -> None:
-        """Add a button left of the close button."""
-        self._row.insertWidget(self._row.count() - 1, button)
+    def insert(self, widget: QWidget, *, stretch: int = 0) -> None:
+        """Add a widget left of the close button; with a stretch it takes the free width."""
+        self._row.insertWidget(self._row.count() - 1, widget, stretch)
+        if stretch:
+            self._row.setSpacing(6)
+            self._holds_widget = True
 
 
 class EmptyState(QWidget):

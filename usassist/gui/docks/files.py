@@ -105,8 +105,8 @@ class FilesModel(QStringListModel):
             return Row(
                 key=source.key,
                 title=path.name,
-                subtitle=failure,
-                subtitle_tone="danger",
+                trailing="cannot be read",
+                trailing_tone="danger",
                 icon="ph.warning-circle-fill",
                 icon_tone="danger",
                 tip=f"{source.relative}\n{failure}",
@@ -115,17 +115,19 @@ class FilesModel(QStringListModel):
         icon, tone, words = _STATUS[self._document.status_of(source.key)]
         flagged = bool(self._flagged.get(source.key))
         warning = self._document.warning_about(source.key)
-        words = f"{words} · unlike the training images" if warning else words
         return Row(
             key=source.key,
             title=path.name,
-            subtitle=f"{words} · {folder}" if folder else words,
+            trailing=folder,
             icon=icon,
             icon_tone=tone,
             trailing_icon="ph.flag-fill" if flagged else "ph.warning-circle-fill" if warning else "",
-            trailing_tone="warning",
-            tip="\n".join(part for part in (source.relative, "Flagged for another look" * flagged, warning) if part),
-            spoken=f"{path.name}, {words}{', flagged' if flagged else ''}",
+            trailing_icon_tone="warning",
+            tip="\n".join(
+                filter(None, (source.relative, words.capitalize(), "Flagged for another look" * flagged, warning))
+            ),
+            spoken=", ".join(filter(None, (path.name, words, "unlike the training images" * bool(warning), folder)))
+            + ", flagged" * flagged,
         )
 
 
@@ -142,7 +144,7 @@ class FilesDock(Dock):
         self.search_field.setAccessibleName("Search files")
         self.search_field.setClearButtonEnabled(True)
         self.search_field.addAction(theme.icon("ph.magnifying-glass"), QLineEdit.ActionPosition.LeadingPosition)
-        self.view = list_view("Files", delegate=RowDelegate(two_lines=True))
+        self.view = list_view("Files", delegate=RowDelegate())
         self.view.setModel(self.model)
         self.empty = EmptyState(
             "ph.folder-open",
@@ -165,17 +167,14 @@ class FilesDock(Dock):
         self._on_document_opened()
 
     def _fill_body(self) -> None:
-        search_row = QHBoxLayout()
-        search_row.setContentsMargins(10, 2, 10, 6)
-        search_row.addWidget(self.search_field)
-        self.body.addLayout(search_row)
+        self.add_to_title(self.search_field)  # a line of its own would cost the list a row and a half
         self.body.addWidget(self._stack, 1)
         self._footer = QWidget()
         self._footer.setObjectName("Footer")
         self._footer.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         column = QVBoxLayout(self._footer)
-        column.setContentsMargins(14, 7, 14, 9)
-        column.setSpacing(6)
+        column.setContentsMargins(14, 4, 14, 7)
+        column.setSpacing(4)
         words = QHBoxLayout()
         self.progress_text = label("", "muted")
         self.progress_text.setToolTip(

@@ -127,7 +127,7 @@ class LabelsDock(Dock):
         else:
             self.empty.say(
                 "No regions yet",
-                "Accept a proposal with Enter, point at it with Q, paint with B, or press N where there is nothing.",
+                "Enter accepts a proposal, Q points at it, B paints; N says that there is nothing.",
                 icon="ph.polygon",
             )
 
@@ -242,7 +242,7 @@ def _region_row(region: Region, item: Label | None, *, frame: Frame, number: int
     if region.origin == "human":
         icon, origin = "", "drawn by hand"
     elif region.edited:
-        icon, origin = "ph.pencil-simple", "proposed, then edited"
+        icon, origin = "ph.pencil-simple", "proposed, then corrected"
     else:
         icon, origin = "ph.sparkle", "proposed, accepted unchanged"
     name = item.name if item is not None else region.label_id

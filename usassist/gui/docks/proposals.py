@@ -1,9 +1,12 @@
 """The proposals panel: which engine answers, what it is asked, and what it proposes for the frame on screen."""
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, QTimer
+from functools import partial
+
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt, QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
+    QMenu,
     QProgressBar,
     QPushButton,
     QSizePolicy,
@@ -13,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from usassist.core.captions.asked_label import class_of_text
 from usassist.core.domain import Proposal
 from usassist.core.models.weights import list_models
 from usassist.core.proposers import specs as engine_specs
@@ -28,6 +32,7 @@ from usassist.gui.document import Document
 
 UNLIKE = "Unlike the training images"
 """What the panel says of such a frame; the whole sentence is its tip."""
+_OTHER_LABEL = "\nRight-click to accept it with another label."
 
 
 class ProposalsDock(Dock):
@@ -81,6 +86,8 @@ class ProposalsDock(Dock):
         self.view = list_view("Waiting proposals", delegate=delegate)
         self.view.setMinimumHeight(delegate.sizeHint(QStyleOptionViewItem(), QModelIndex()).height() + 4)
         self.view.setModel(self.rows)
+        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.view.customContextMenuRequested.connect(self._on_menu)
         self.empty = EmptyState("ph.sparkle", "No proposal", "")
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)
@@ -142,6 +149,37 @@ class ProposalsDock(Dock):
             click_commands.accept(self._document)
         elif not proposal_commands.accept(self._document, self.chosen()):
             label_commands.accept_frame(self._document)
+
+    def _on_menu(self, position: QPoint) -> None:
+        index = self.view.indexAt(position)
+        menu = self.label_menu(index.row()) if index.isValid() else None
+        if menu is not None:
+            menu.exec(self.view.viewport().mapToGlobal(position))
+
+    def label_menu(self, index: int) -> QMenu | None:
+        """Return a menu of the labels a proposal can be accepted with; None for one that refines a region.
+
+        What was asked in words of a person's own is offered as a label too: only they know whether "dark oval mass" is
+        the label reworded or something else.
+        """
+        document = self._document
+        if not 0 <= index < len(document.proposals) or document.proposals[index].refines is not None:
+            return None
+        proposal, menu = document.proposals[index], QMenu(self)
+        offered = [(item.id, item.name, theme.swatch(item.colour)) for item in document.labels]
+        words = document.own_words(proposal)
+        new = class_of_text(words) if words and document.label_of(proposal.label_id) is not None else proposal.label_id
+        if document.label_of(new) is None:
+            offered.append((new, f"a new label, {new}", theme.icon("ph.plus")))
+        for label_id, name, icon in offered:
+            action = menu.addAction(icon, f"Accept as {name}")
+            action.triggered.connect(partial(self._accept_as, proposal, label_id))
+        return menu
+
+    def _accept_as(self, proposal: Proposal, label_id: str, _checked: bool = False) -> None:
+        waiting = [number for number, item in enumerate(self._document.proposals) if item is proposal]
+        if waiting:
+            proposal_commands.accept(self._document, waiting[0], label_id=label_id)
 
     def _on_document_busy(self, what: str) -> None:
         self._busy = what
@@ -207,6 +245,8 @@ class ProposalsDock(Dock):
 
     def _nothing_found(self) -> tuple[str, str]:
         """Return what to say and to do: no head on the frame does not mean that there is no lesion."""
+        if self.question.doubt is not None:
+            return "The model never learned what was asked", f"{self.question.learned} Q points at it."
         if self.question.prompt_field.text().strip():
             return "What you wrote was not found", "Point at it with Q, or empty the field above to ask for the label."
         return "The engine found nothing", "Point at it with Q, paint with B, or press N if there is nothing."
@@ -215,13 +255,16 @@ class ProposalsDock(Dock):
 def _row(proposal: Proposal, document: Document, number: int) -> Row:
     item, name = document.label_of(proposal.label_id), document.label_name(proposal.label_id)
     new = "" if item is not None else f"\nNo label is called {name}: accepting adds one."
+    words = document.own_words(proposal)
+    said = ["new label"] * (item is None) + ["never learned"] * bool(proposal.text_warning)
+    said += [f"asked: {words}"] * bool(words)
     where = f"{proposal.mask.area:,} px · {proposal.seconds:.2f} s".replace(",", "\u202f")
     where += " · refines a region" if proposal.refines is not None else ""
     asked = f"Asked: {proposal.prompt.describe() or 'whatever is there'}"
     return Row(
         key=f"{number}",
         title=name,
-        subtitle=where,
+        subtitle=" · ".join([*said, where]),
         swatch=item.colour if item is not None else "#808080",
         trailing=percent(proposal.score),
         trailing_tone="text",
@@ -230,18 +273,22 @@ def _row(proposal: Proposal, document: Document, number: int) -> Row:
         tip=(
             "Score = presence × quality. Presence: how likely it is there at all; "
             f"quality: the Dice to expect if it is.\n{asked}\nEngine: {proposal.engine}\n{_likeness(proposal)}{new}"
+            f"{'' if proposal.refines is not None else _OTHER_LABEL}"
         ),
         spoken=(
-            f"{name}, score {proposal.score:.0%}, presence {proposal.presence:.0%}, quality {proposal.quality:.0%}, "
-            f"{proposal.seconds:.2f} seconds{', ' + proposal.warning if proposal.warning else ''}"
+            f"{', '.join([name, *said])}, score {proposal.score:.0%}, presence {proposal.presence:.0%}, "
+            f"quality {proposal.quality:.0%}, {proposal.seconds:.2f} seconds"
+            f"{', ' + proposal.warning if proposal.warning else ''}"
         ),
     )
 
 
 def _likeness(proposal: Proposal) -> str:
     if proposal.strangeness is None:
-        return "Whether the image is like those of the training is not known."
-    return proposal.warning or "The image is like those that the model was trained on."
+        said = "Whether the image is like those of the training is not known."
+    else:
+        said = proposal.image_warning or "The image is like those that the model was trained on."
+    return f"{said}\n{proposal.text_warning}".rstrip()
 
 
 def _button(text: str, icon: str, *, kind: str, tip: str) -> QPushButton:

@@ -7,10 +7,12 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
+from usassist.core.captions.known_texts import Doubt, titles
 from usassist.core.domain import Prompt
 from usassist.core.models.token_count import TokenCount
 from usassist.core.models.weights import DEFAULT_MODEL, ModelInfo
 from usassist.core.proposers import ProposerSpec
+from usassist.core.proposers.unlearned import doubt_of_text
 from usassist.gui import theme
 from usassist.gui.docks.dock import ElidedLabel, Field, wrapped
 from usassist.gui.document import Document, EngineState
@@ -44,6 +46,7 @@ class Question(QWidget):
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(DEBOUNCE_MS)
+        self._soon.timeout.connect(self._show_state)
         self._soon.timeout.connect(self._count_tokens)
         self._build()
         self.engine_box.activated.connect(lambda _index: self._on_picked())
@@ -67,6 +70,9 @@ class Question(QWidget):
         self.prompt_field.setAccessibleName("Text prompt")
         self.prompt_field.setClearButtonEnabled(True)
         self.prompt_field.addAction(theme.icon("ph.text-aa"), Field.ActionPosition.LeadingPosition)
+        warns = theme.icon("ph.warning-circle-fill", tone="warning")
+        self._doubtful = self.prompt_field.addAction(warns, Field.ActionPosition.TrailingPosition)
+        self._doubtful.setVisible(False)
         self.state_text = ElidedLabel("", "faint")
         self.state_text.setContentsMargins(4, 0, 0, 0)
         pickers = QHBoxLayout()
@@ -89,10 +95,24 @@ class Question(QWidget):
             return False
         return self.is_listed and self._needs_model() and all(info.problem for info in self._infos)
 
+    @property
+    def doubt(self) -> Doubt | None:
+        """Return why the answer to what is asked now means nothing, as far as the model's description tells."""
+        info = self._chosen_model() if self._needs_model() else None
+        text = self.prompt_field.text().strip() or self._own_words()
+        return doubt_of_text(info.config if info is not None else None, text)
+
+    @property
+    def learned(self) -> str:
+        """Return a sentence about what the model learned to find, "" where that is not known."""
+        info = self._chosen_model() if self._needs_model() else None
+        known = info.config.learned_targets if info is not None and info.config is not None else ()
+        return f"The model learned {titles(known)}." if known else ""
+
     def prompt(self) -> Prompt | None:
-        """Return the written question about the active label, None where nothing is written."""
+        """Return the written question about the label that it asks for, None where nothing is written."""
         text = self.prompt_field.text().strip()
-        return Prompt(self._document.active_label.id, text=text) if text and self.prompt_field.isEnabled() else None
+        return Prompt(self._document.asked_label_id, text=text) if text and self.prompt_field.isEnabled() else None
 
     def fill(self) -> None:
         """Look for engines and models (again); what the document uses stays chosen.
@@ -165,7 +185,7 @@ class Question(QWidget):
         info = self._chosen_model()
         parts = []
         warning = False
-        count = self._tokens
+        count, doubt = self._tokens, self.doubt
         if not self._filled:
             pass
         elif not self._needs_model():
@@ -178,6 +198,8 @@ class Question(QWidget):
             parts, warning = ["No trained model: nothing can be proposed"], True
         elif info is not None and info.problem:
             parts, warning = [f"Damaged: {info.problem}"], True
+        elif doubt is not None:
+            parts, warning = [doubt.short], True
         elif count is not None and count.cut_text:
             parts, warning = [f"{count.used} of {count.room} tokens", f"not read: {count.cut_text}"], True
         elif count is not None and count.used > LONG * count.room:
@@ -185,7 +207,9 @@ class Question(QWidget):
         elif info is not None:
             parts = [f"{info.origin} model", f"weights {info.weights_hash[:8]}", _STATES[self._document.engine_state]]
         self.state_text.setText(" · ".join(part for part in parts if part))
-        self.state_text.setToolTip(wrapped(self.state_text.text()))
+        self.state_text.setToolTip(wrapped(doubt.sentence if doubt is not None else self.state_text.text()))
+        self._doubtful.setVisible(doubt is not None)
+        self._doubtful.setToolTip(wrapped(doubt.sentence if doubt is not None else ""))
         role = "warning" if warning else "faint"
         if self.state_text.property("role") != role:
             self.state_text.setProperty("role", role)
@@ -204,9 +228,11 @@ class Question(QWidget):
     def _show_prompt(self) -> None:
         deaf = self._deaf()
         self.prompt_field.setEnabled(not deaf)
+        self._document.set_prompt_text("" if deaf else self.prompt_field.text())  # else its words would name the answer
         self.prompt_field.setPlaceholderText(deaf or self._own_words() or "what to look for")
         self._soon.start()
-        self.prompt_field.setToolTip("What to look for, in words; empty uses the label's own words. Enter asks.")
+        tip = "What to look for, in words; empty uses the label's own words. Enter asks."
+        self.prompt_field.setToolTip(wrapped(f"{tip} {self.learned}".rstrip()))
 
     def _deaf(self) -> str:
         """Return why no text changes the answers, "" where one does or nothing is known yet."""

@@ -11,6 +11,10 @@ from usassist.gui.theme import Tone
 
 ROW_ROLE = Qt.ItemDataRole.UserRole + 1
 Index = QModelIndex | QPersistentModelIndex
+_MIDDLE = Qt.TextElideMode.ElideMiddle
+"""Names of files, and folders, differ at their ends."""
+_MOST_TRAILING = 0.45
+"""What stands at the right end of a line leaves the title at least the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Row:
     trailing: str = ""
     trailing_icon: str = ""
     trailing_tone: Tone = "faint"
+    trailing_icon_tone: Tone = "faint"
     key_hint: str = ""
     strong: bool = False
     bars: tuple[Bar, ...] = ()
@@ -100,8 +105,6 @@ class RowDelegate(QStyledItemDelegate):
         super().__init__(parent)
         self._two_lines = two_lines
         self._bars = bars
-        # Names of files differ at their ends.
-        self._name_elide = Qt.TextElideMode.ElideMiddle if two_lines else Qt.TextElideMode.ElideRight
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         title, small = row_fonts(option.font)
@@ -128,7 +131,7 @@ class RowDelegate(QStyledItemDelegate):
         right = self._paint_trailing(painter, row, line, small_font if not row.bars else title_font)
         text = QRectF(left, line.top(), max(0.0, right - left), line.height())
         title_font.setWeight(QFont.Weight.DemiBold if row.strong else QFont.Weight.Normal)
-        paint_text(painter, text, row.title, font=title_font, tone="text", elide=self._name_elide)
+        paint_text(painter, text, row.title, font=title_font, tone="text", elide=_MIDDLE)
         if self._two_lines:
             below = QRectF(left, line.bottom() + 1, area.right() - left, QFontMetricsF(small_font).height())
             paint_text(painter, below, row.subtitle, font=small_font, tone=row.subtitle_tone)
@@ -163,12 +166,13 @@ class RowDelegate(QStyledItemDelegate):
             right = cap.left() - 8
         if row.trailing_icon:
             box = QRectF(right - 16, line.center().y() - 8, 16, 16)
-            theme.paint_icon(painter, box, row.trailing_icon, colour=theme.tone_colour(row.trailing_tone))
+            theme.paint_icon(painter, box, row.trailing_icon, colour=theme.tone_colour(row.trailing_icon_tone))
             right = box.left() - 8
         if row.trailing:
-            width = QFontMetricsF(font).horizontalAdvance(row.trailing) + 1
+            width = min(QFontMetricsF(font).horizontalAdvance(row.trailing) + 1, _MOST_TRAILING * line.width())
             box = QRectF(right - width, line.top(), width, line.height())
-            paint_text(painter, box, row.trailing, font=font, tone=row.trailing_tone, align=Qt.AlignmentFlag.AlignRight)
+            align, tone = Qt.AlignmentFlag.AlignRight, row.trailing_tone
+            paint_text(painter, box, row.trailing, font=font, tone=tone, align=align, elide=_MIDDLE)
             right = box.left() - 8
         return right
 

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar, cast
 
+from usassist.core.captions.asked_label import label_of_text, target_of_text
 from usassist.core.domain import Annotation, Frame, FrameRef, Label, Prompt, Proposal
 from usassist.core.models.config import Precision
+from usassist.core.project.labels import is_called, label_for
 from usassist.core.proposers import BuildOptions, Proposer, specs
 from usassist.core.proposers.proposer import EmbeddingProposer
 from usassist.gui.document import provenance
@@ -12,7 +14,9 @@ from usassist.gui.document.keeping import DocumentKeeping
 from usassist.gui.document.proposing import labelled, usable
 
 T = TypeVar("T")
-FOUND_NOTHING = "The engine found nothing in this frame."
+_FOUND_NOTHING = "The engine found nothing in this frame."
+_NOT_FOUND = "Nothing found for"
+_NOTHING_LEFT = "Nothing is left of the outline; click what belongs to the object, or press Esc."
 
 
 class DocumentAsking(DocumentKeeping):
@@ -21,6 +25,7 @@ class DocumentAsking(DocumentKeeping):
     auto_propose: bool
     _upcoming: Frame | None = None
     _prompt_text = ""
+    _told = ("", "")
 
     @property
     def found_nothing(self) -> bool:
@@ -41,6 +46,33 @@ class DocumentAsking(DocumentKeeping):
     def set_prompt_text(self, text: str) -> None:
         """Ask for this from now on, of every frame; without a text the active label's own words are asked."""
         self._prompt_text = text.strip()
+
+    @property
+    def asked_label_id(self) -> str:
+        """Return the label id that a question about the frame is meant for.
+
+        A text of the person's own that asks for what another label stands for, or for a target of the vocabulary, is
+        not about the label they draw with: what is found for "fetal head" would be kept as a lesion. Where no label
+        stands for it, this is the name of one that accepting adds, as for a class of a model. Other words may be the
+        active label's in a new wording or something else; nothing tells, so the label stays and the panel says what
+        was asked.
+        """
+        active = self.active_label
+        if not self._prompt_text or not self._follows_text:
+            return active.id
+        label = label_of_text(self._prompt_text, self.labels, active=active)
+        if label is not None:
+            return label.id
+        target = target_of_text(self._prompt_text)
+        return target.title if target is not None else active.id
+
+    def own_words(self, proposal: Proposal) -> str:
+        """Return the text that a proposal was asked with, where it is no label's and not what it is called; else ""."""
+        text = " ".join((proposal.prompt.text or "").split())
+        is_said = (
+            any(is_called(label, text) for label in self.labels) or text.casefold() == proposal.label_id.casefold()
+        )
+        return "" if is_said else text
 
     def stop_asking(self) -> None:
         """Drop a question whose answer has not arrived: the person has answered it."""
@@ -142,10 +174,26 @@ class DocumentAsking(DocumentKeeping):
         self.proposals_changed.emit(proposal.frame_key)
 
     def _default_prompt(self, label: Label | None = None) -> Prompt:
-        label = label or self.active_label
+        """Return the question about the frame, or about what has a label: a text about another one is not for that."""
+        label_id = self.asked_label_id
+        written = self._prompt_text if label is None or label.id == label_id else ""
+        words = label or self.active_label
+        text = written or words.caption or words.name  # the same words as the field shows
+        return Prompt(label.id if label is not None else label_id, text=text if self._follows_text else None)
+
+    @property
+    def _follows_text(self) -> bool:
         spec = specs().get(self.engine_name)
-        text = self._prompt_text or label.caption or label.name  # the same words as the field shows
-        return Prompt(label.id, text=text if text and spec is not None and "text" in spec.prompts else None)
+        return spec is not None and "text" in spec.prompts
+
+    def _say_which_label(self, proposal: Proposal) -> None:
+        """Say, once for a text and a label, that what was found for words that may mean another thing gets it."""
+        words, label = self.own_words(proposal), label_for(proposal.label_id, self.labels)
+        told = words, proposal.label_id
+        is_guessed = label is not None and label_of_text(words, self.labels, active=label) is None
+        if words and label is not None and is_guessed and told != self._told:
+            self._told = told
+            self.message.emit(f"Accepting keeps '{words}' as {label.name}; right-click it for another label.", "")
 
     def _propose_if_untouched(self) -> None:
         annotation = self.annotation
@@ -160,12 +208,16 @@ class DocumentAsking(DocumentKeeping):
         if annotation is None or (automatic and (annotation.regions or annotation.status != "untouched")):
             # The person was quicker: a late proposal would lie over their drawing.
             return
-        self._offer(annotation, labelled(usable(found, frame), self.labels))
+        good = labelled(usable(found, frame), self.labels)
+        is_written = any(item.prompt.text == self._prompt_text for item in found)
+        self._offer(annotation, good, words=self._prompt_text if is_written else "")
+        if good:
+            self._say_which_label(good[0])
         self._warm_upcoming()
 
     def _note_warning(self, ref: FrameRef, found: Sequence[Proposal]) -> None:
         """Remember what the engine warns of about a frame, also where it found nothing in it."""
-        warning = next((item.warning for item in found if item.warning), "")
+        warning = next((item.image_warning for item in found if item.image_warning), "")
         of_source = self._warnings.setdefault(ref.source_key, {})
         before = of_source.pop(ref.key, "")
         if warning:
@@ -173,8 +225,20 @@ class DocumentAsking(DocumentKeeping):
         if warning != before:
             self.source_state_changed.emit(ref.source_key)
 
-    def _offer(self, annotation: Annotation, good: tuple[Proposal, ...], *, beside: tuple[Proposal, ...] = ()) -> None:
-        """Let an answer wait in the place of what waited before, `beside` what stays of that, and tell the journal."""
+    def _offer(
+        self,
+        annotation: Annotation,
+        good: tuple[Proposal, ...],
+        *,
+        beside: tuple[Proposal, ...] = (),
+        words: str = "",
+        erased: bool = False,
+    ) -> None:
+        """Let an answer wait in the place of what waited before, `beside` what stays of that, and tell the journal.
+
+        `words` are what a person wrote and is answered here, "" where nothing was written. `erased` says that an empty
+        answer is what a person's corrections left of an outline.
+        """
         key = annotation.frame_key
         self._proposing.put(key, (*good, *beside))
         if self._saver is not None:
@@ -186,7 +250,7 @@ class DocumentAsking(DocumentKeeping):
             )
         (self._without.discard if good or beside else self._without.add)(key)
         if not good:
-            self.message.emit(FOUND_NOTHING, "")
+            self.message.emit(_NOTHING_LEFT if erased else nothing_found(words), "")
         self.proposals_changed.emit(key)
 
     def _on_engine_state(self) -> None:
@@ -205,3 +269,15 @@ class DocumentAsking(DocumentKeeping):
             and frame.ref.key not in self._book.statuses_of(frame.ref.source_key)
         ):
             self._proposing.warm(frame)
+
+
+def nothing_found(words: str = "") -> str:
+    """Return what is said where nothing was found, for what a person wrote or for the label's own words."""
+    if not words:
+        return _FOUND_NOTHING
+    return f"{_NOT_FOUND} '{words}'; point at it with Q, or empty the text to ask for the label."
+
+
+def says_nothing_found(text: str) -> bool:
+    """Return whether a message says that nothing was found, or that nothing is left of an outline."""
+    return text.startswith((_FOUND_NOTHING, _NOT_FOUND, _NOTHING_LEFT))

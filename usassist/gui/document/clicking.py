@@ -7,8 +7,9 @@ from pathlib import PurePath
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
-from usassist.core.domain import Frame, Mask, Prompt, Proposal, Reader, Region
+from usassist.core.domain import Frame, Mask, Prompt, Proposal, Reader
 from usassist.core.errors import ModelError
+from usassist.core.geometry.meant import takes_over
 from usassist.core.models.config import Precision
 from usassist.core.models.weights import read_config
 from usassist.core.proposers import specs
@@ -18,12 +19,26 @@ from usassist.gui.document.proposing import labelled, usable
 
 @dataclass
 class _Pointed:
-    """What a person points at: the question so far, what waited before it, and its answer once that is there."""
+    """What a person points at: the question so far, what waited before it, and its answer once that is there.
+
+    `corrects` is what of that the answer takes the place of; `is_empty` says that an answer is there and has no pixel.
+    """
 
     prompt: Prompt
     region_id: str | None
     before: tuple[Proposal, ...]
+    corrects: tuple[Proposal, ...]
     answer: Proposal | None = None
+    is_empty: bool = False
+
+    def waits_beside(self, other: Proposal) -> bool:
+        """Return whether a proposal goes on waiting beside the answer: one about something else, and not within it."""
+        if any(other is item for item in self.corrects):
+            return False
+        if (other.label_id, other.refines) != (self.prompt.label_id, self.region_id):
+            return True
+        waited = any(other is item for item in self.before)
+        return waited and (self.answer is None or not takes_over(self.answer.mask, other.mask))
 
 
 class DocumentClicking(DocumentAsking):
@@ -72,28 +87,40 @@ class DocumentClicking(DocumentAsking):
         return self._finding_out
 
     @property
-    def waiting_outline(self) -> Proposal | None:
-        """Return the waiting proposal that the next click corrects: it is about what is selected, or about nothing."""
+    def waiting_outlines(self) -> tuple[Proposal, ...]:
+        """Return the waiting proposals that a first click can correct: about what is selected, or about no region."""
         region = self.selected_region
-        label_id = region.label_id if region is not None else self.active_label.id
-        return self._waiting_for(label_id, region.id if region is not None else None)
+        label_id = region.label_id if region is not None else self.asked_label_id
+        wanted = label_id, region.id if region is not None else None
+        named = labelled(self.proposals, self.labels)  # a class may have got its label since it was proposed
+        return tuple(
+            item for item, by in zip(self.proposals, named, strict=True) if (by.label_id, by.refines) == wanted
+        )
 
-    def next_question(self) -> Prompt:
-        """Return what one more click or a box is added to: the words, what was clicked, and the mask to correct."""
+    def next_question(self, outline: Proposal | None = None) -> Prompt:
+        """Return what one more click or a box is added to: the words, what was clicked, and the mask to correct.
+
+        A first click corrects the waiting `outline`, else the selected region, else nothing; every further one the
+        answer to those before it.
+        """
         if self._pointed is not None:
-            answer = self._pointed.answer
-            return replace(self._pointed.prompt, mask=self._pointed.prompt.mask if answer is None else answer.mask)
+            answer, prompt = self._pointed.answer, self._pointed.prompt
+            return replace(prompt, mask=answer.mask if answer else None if self._pointed.is_empty else prompt.mask)
         region = self.selected_region
         label = next((item for item in self.labels if region is not None and item.id == region.label_id), None)
-        prompt = self._default_prompt(label)
-        return replace(prompt, mask=self._mask_to_correct(region, prompt.label_id))
+        corrected = outline or region
+        return replace(self._default_prompt(label), mask=corrected.mask if corrected is not None else None)
 
     def push_click(self, command: QUndoCommand) -> None:
         """Do a step of the clicks; from now on it is their steps that are undone first."""
         self.click_stack.push(command)
 
-    def ask_by_clicks(self, prompt: Prompt | None) -> None:
-        """Ask with these clicks; None takes all of them back. Only the steps of `click_stack` call this."""
+    def ask_by_clicks(self, prompt: Prompt | None, *, corrects: tuple[Proposal, ...] = ()) -> None:
+        """Ask with these clicks; None takes all of them back. Only the steps of `click_stack` call this.
+
+        The answer to the first ones takes the place of what it `corrects`; other outlines go on waiting beside it,
+        unless it holds most of them.
+        """
         if prompt is None:
             self._put_back()
             return
@@ -101,8 +128,8 @@ class DocumentClicking(DocumentAsking):
             return
         if self._pointed is None:
             region = self.selected_region
-            self._pointed = _Pointed(prompt, region.id if region is not None else None, self.proposals)
-        self._pointed.prompt, self._pointed.answer = prompt, None
+            self._pointed = _Pointed(prompt, region.id if region is not None else None, self.proposals, corrects)
+        self._pointed.prompt, self._pointed.answer, self._pointed.is_empty = prompt, None, False
         answered = partial(self._on_click_answer, prompt)
         self._proposing.request(self._frame, self._understood(prompt), automatic=False, arrived=answered)
         self.clicks_changed.emit()
@@ -155,15 +182,6 @@ class DocumentClicking(DocumentAsking):
         super().set_engine(name, model, device=device, precision=precision)
         self.find_out_clicks()
 
-    def _waiting_for(self, label_id: str, refines: str | None) -> Proposal | None:
-        return next((item for item in self.proposals if (item.label_id, item.refines) == (label_id, refines)), None)
-
-    def _mask_to_correct(self, region: Region | None, label_id: str) -> Mask | None:
-        waiting = self._waiting_for(label_id, region.id if region is not None else None)
-        if waiting is not None:
-            return waiting.mask
-        return region.mask if region is not None else None
-
     def _understood(self, prompt: Prompt) -> Prompt:
         """Return the prompt without a mask where the engine takes none: the journal says what counted."""
         spec = specs().get(self.engine_name)
@@ -176,11 +194,9 @@ class DocumentClicking(DocumentAsking):
             return
         answers = (item for item in labelled(usable(found, frame), self.labels) if item.label_id == prompt.label_id)
         good = tuple(replace(answer, refines=pointed.region_id) for answer in answers)[:1]
-        pointed.answer = good[0] if good else None
-        about = (prompt.label_id, pointed.region_id)
-        waiting = self._proposing.waiting(frame.ref.key)
-        others = tuple(item for item in waiting if (item.label_id, item.refines) != about)
-        self._offer(annotation, good, beside=others)
+        pointed.answer, pointed.is_empty = good[0] if good else None, not good
+        others = tuple(item for item in self._proposing.waiting(frame.ref.key) if pointed.waits_beside(item))
+        self._offer(annotation, good, beside=others, erased=prompt.mask is not None)
         self.clicks_changed.emit()
 
     def _put_back(self) -> None:

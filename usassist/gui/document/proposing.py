@@ -72,6 +72,12 @@ class Proposing:
         """Return whether the engine proposes masks, as far as is known: a model may only name classes."""
         return self._task in ("", "segment")
 
+    @property
+    def device(self) -> str:
+        """Return what the engine that runs computes on, such as cpu or cuda:0; "" while none does."""
+        running = self._proposer if self.state == "ready" else None
+        return "" if running is None else str(getattr(running, "device", "cpu"))
+
     def request(
         self,
         frame: Frame,

@@ -46,10 +46,10 @@ def events_of_save(
     events = [event(after, "rejected", proposal=proposal) for proposal in rejected]
     old = {region.id: region for region in before.regions}
     for region in after.regions:
-        change = _change(old.pop(region.id, None), region)
+        proposal = accepted.get(region.id)
+        change = _change(old.pop(region.id, None), region, proposal)
         if change is not None:
             action, unchanged = change
-            proposal = accepted.get(region.id)
             events.append(event(after, action, proposal=proposal, unchanged=unchanged, region=region))
     events += [event(after, "deleted", proposal=accepted.get(gone), region=region) for gone, region in old.items()]
     if after.status == "accepted" and not after.regions and (before.regions or before.status != "accepted"):
@@ -59,10 +59,12 @@ def events_of_save(
     return [*events, event(after, "saved", seconds=round(seconds, 3))]
 
 
-def _change(old: Region | None, new: Region) -> tuple[JournalAction, bool | None] | None:
+def _change(old: Region | None, new: Region, proposal: Proposal | None) -> tuple[JournalAction, bool | None] | None:
     if old is None:
         if new.origin == "engine":
-            return ("edited", False) if new.edited else ("accepted", True)
+            # An answer to clicks counts as edited, but no pixel of it was: the prompt says how many there were.
+            as_answered = proposal is not None and proposal.mask == new.mask
+            return ("edited", False) if new.edited and not as_answered else ("accepted", True)
         return "drawn", None
     if old.mask != new.mask:
         return "edited", False if new.origin == "engine" else None

@@ -196,6 +196,11 @@ class DocumentState(QObject):
         return self._proposing.options.device
 
     @property
+    def running_device(self) -> str:
+        """Return what the engine really computes on, such as cpu or cuda:0; "" until it is loaded."""
+        return self._proposing.device
+
+    @property
     def precision(self) -> Precision:
         """Return what a ViT's large products are computed in, as it was asked for."""
         return self._proposing.options.precision

@@ -11,6 +11,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QThread, QTimer, Signal
 
 import usassist
+from usassist.core.log import PROGRESS_VARIABLE, read_progress
+from usassist.gui.jobs.progress import Progress
 
 GRACE_MS = 30_000
 """How long an interrupted command may take to put away what it has before it is killed."""
@@ -43,9 +45,13 @@ class Ended:
 
 
 class Process(QObject):
-    """One child at a time; `printed` for each line it writes to stderr, `ended` once when it is gone."""
+    """One child at a time; `printed` for each line it writes to stderr, `ended` once when it is gone.
+
+    What it says of how far it is comes as `progressed`, a `Progress`, and is no line for a person.
+    """
 
     printed = Signal(str)
+    progressed = Signal(object)
     ended = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -125,7 +131,11 @@ class Process(QObject):
 
     def _say(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace").rstrip()[:_LONGEST_LINE]
-        if text:
+        told = read_progress(text)
+        if told is not None:
+            what, done, total = told
+            self.progressed.emit(Progress(done, total, what))
+        elif text:
             self._tail.append(text)
             self.printed.emit(text)
 
@@ -159,6 +169,7 @@ def _environment() -> QProcessEnvironment:
     made.insert("PYTHONPATH", package + (os.pathsep + before if before else ""))
     made.insert("PYTHONUTF8", "1")
     made.insert("PYTHONUNBUFFERED", "1")
+    made.insert(PROGRESS_VARIABLE, "lines")
     for name, value in (
         ("OMP_NUM_THREADS", str(max(1, QThread.idealThreadCount() - 1))),
         ("OMP_WAIT_POLICY", "PASSIVE"),

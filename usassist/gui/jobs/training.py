@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from PySide6.QtCore import QObject, Signal
 
-from usassist.core.evaluation.curves import Epoch, read_epochs
+from usassist.core.evaluation.curves import Epoch, kept_epoch, read_epochs
 from usassist.core.models.config import WEIGHTS_FILE
 from usassist.core.models.weights import DEFAULT_MODEL
 from usassist.gui.jobs.process import Ended, Process
+from usassist.gui.jobs.progress import Progress
 
 Stage = Literal["idle", "training", "comparing", "done", "failed"]
 TRAIN = "usassist.core.cli.train"
@@ -71,8 +72,9 @@ class Verdict:
 class Training(QObject):
     """One training at a time: it runs, then the new model and the one in use judge the same validation frames.
 
-    `changed` follows whatever there is to show anew. After `stop`, and after a crash, what was best so far is taken to
-    the end; only where no epoch was finished is there nothing, and `stage` is "failed".
+    `changed` follows whatever there is to show anew; `progress` is what the child does now, None before it says. After
+    `stop`, and after a crash, what was best so far is taken to the end; only where no epoch was finished is there
+    nothing, and `stage` is "failed".
     """
 
     changed = Signal()
@@ -82,6 +84,7 @@ class Training(QObject):
         super().__init__(parent)
         self.process = Process(self)
         self.process.printed.connect(self._on_printed)
+        self.process.progressed.connect(self._on_progressed)
         self.process.ended.connect(self._on_ended)
         self._adding = Process(self)
         self._adding.ended.connect(self._on_adding_ended)
@@ -91,6 +94,7 @@ class Training(QObject):
 
     def _forget(self) -> None:
         self.epochs: tuple[Epoch, ...] = ()
+        self.progress: Progress | None = None
         self.problem = ""
         self.tail: tuple[str, ...] = ()
         self.left_out = 0
@@ -116,6 +120,11 @@ class Training(QObject):
             return None
         recent = [epoch.seconds for epoch in self.epochs[-_RECENT:]]
         return sum(recent) / len(recent) * max(0, self.plan.epochs - self.epochs[-1].number)
+
+    @property
+    def kept(self) -> Epoch | None:
+        """Return the epoch whose weights are the new model, or would be if it ended now."""
+        return kept_epoch(self.epochs)
 
     @property
     def is_fair(self) -> bool:
@@ -162,6 +171,10 @@ class Training(QObject):
         if self.stage == "training" and self.plan is not None:
             self.epochs = read_epochs(self.plan.out)
             self.changed.emit()
+
+    def _on_progressed(self, progress: Progress) -> None:
+        self.progress = progress
+        self.changed.emit()
 
     def _on_ended(self, ended: Ended) -> None:
         plan = self.plan
@@ -233,9 +246,9 @@ def read_verdict(ended: Ended) -> Verdict:
 
 def _reason(ended: Ended, epochs: Sequence[Epoch], *, usable: bool) -> str:
     """Return one sentence about why a training ended early, and what is left of it."""
-    best = max((epoch for epoch in epochs if epoch.score is not None), key=lambda epoch: epoch.score or 0, default=None)
+    best = kept_epoch(epochs)
     kept = " What was best so far is kept." if usable else " No epoch was finished, so there is no model."
-    if usable and best is not None:
+    if usable and best is not None and best.score is not None:
         kept = f" What was best so far, epoch {best.number}, is kept."
     if ended.interrupted:
         return f"Stopped.{kept}"

@@ -15,13 +15,12 @@ from usassist.gui.dialogs.dialog import Dialog
 from usassist.gui.docks.dock import ElidedLabel
 from usassist.gui.docks.notice import Notice
 from usassist.gui.document import Document, EngineState
-from usassist.gui.document.asking import FOUND_NOTHING
+from usassist.gui.document.asking import says_nothing_found
 
 KEPT_MESSAGES = 200
 READING_S = 4.0
 SAVED = "Saved."
 _STATES: dict[EngineState, str] = {"off": "", "starting": " (loading)", "ready": "", "failed": " (failed)"}
-_DEVICES = {"auto": "auto", "cpu": "CPU", "cuda": "GPU"}
 
 
 class MessageLabel(ElidedLabel):
@@ -108,7 +107,7 @@ class StatusBar(QStatusBar):
 
     def _on_document_proposals(self) -> None:
         self._show_state()
-        if self._said == FOUND_NOTHING and not self._document.found_nothing:
+        if says_nothing_found(self._said) and not self._document.found_nothing:
             self._show_said("")
 
     def _on_document_annotation(self) -> None:
@@ -161,8 +160,11 @@ class StatusBar(QStatusBar):
     def _show_state(self) -> None:
         annotation = self._document.annotation
         self.state.setText(_words_for(annotation) if annotation is not None else "")
-        warning = self._document.warning
-        self.notice.say("unlike the training images" if warning else "", tip=warning)
+        unlike = self._document.warning
+        waiting = self._document.proposals if self._document.frame is not None else ()
+        unlearned = next((item.text_warning for item in waiting if item.text_warning), "")
+        words = "unlike the training images" if unlike else "never learned what was asked" if unlearned else ""
+        self.notice.say(words, tip=f"{unlike} {unlearned}".strip())
 
     def _show_cursor(self) -> None:
         frame = self._document.frame
@@ -183,8 +185,9 @@ class StatusBar(QStatusBar):
         needs_model = spec is not None and "weights" in spec.requires
         words = f"{title} · {model}" if needs_model else title
         self.engine.setText(words + _STATES[self._document.engine_state])
-        self.device.setText(_DEVICES[self._document.device])
-        self.device.setToolTip(f"Device: {_DEVICES[self._document.device]}")
+        asked, runs_on = self._document.device, self._document.running_device
+        self.device.setText(runs_on or asked)
+        self.device.setToolTip(f"Device: {runs_on or 'known once the engine is loaded'} (asked for: {asked})")
 
 
 def _words_for(annotation: Annotation) -> str:

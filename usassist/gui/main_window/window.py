@@ -119,7 +119,8 @@ class MainWindow(QMainWindow):
         self.classes.hide()  # for research: whoever wants it finds it in the View menu
         self.labels.raise_()
         self.setCorner(Qt.Corner.BottomRightCorner, right)
-        self.resizeDocks([self.labels, self.proposals, self.files], [250, 265, 240], Qt.Orientation.Vertical)
+        # The list of files gets what the others do not need: on a screen of 768 pixels that are six files.
+        self.resizeDocks([self.labels, self.proposals, self.files], [200, 255, 300], Qt.Orientation.Vertical)
         self.resizeDocks([self.labels], [300], Qt.Orientation.Horizontal)
 
     def _finish_menus(self) -> None:

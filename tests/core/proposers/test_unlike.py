@@ -20,7 +20,7 @@ from usassist.core.models.weights import find_model, load_model, save_model
 from usassist.core.proposers import BuildOptions, build, unlike
 from usassist.core.proposers.clip_mona import ClipMonaProposer
 from usassist.core.proposers.remote import _answer, _Request
-from usassist.core.proposers.unlike import UNLIKE, UNLIKE_IN_COLOUR
+from usassist.core.proposers.unlike import UNLIKE, UNLIKE_IN_COLOUR, Likeness
 from usassist.core.training.familiarity import learn_familiarity
 from usassist.core.training.images import Picture, read_pictures
 
@@ -86,6 +86,25 @@ def test_a_photograph_warns_and_an_ordinary_frame_does_not(engine, b_mode) -> No
         (said,) = engine.propose(_frame(strange), Prompt("lesion"))
         assert said.strangeness is not None and said.strangeness > 1
         assert said.warning == UNLIKE
+
+
+def test_the_stranger_an_image_the_less_the_models_word_on_presence_counts(folder, engine, b_mode) -> None:
+    model, info = load_model(str(folder))
+    unwary = ClipMonaProposer(model, model.config, weights_hash=info.weights_hash)
+    frames = [*b_mode[1:8:2], _frame(_photograph())]
+    for frame, (batched,) in zip(frames, engine.propose_many(frames, Prompt("lesion")), strict=True):
+        ((said,), (sure,)) = (each.propose(frame, Prompt("lesion")) for each in (engine, unwary))
+        trust = Likeness(said.strangeness).trust
+        logit = np.log(sure.presence / (1 - sure.presence))
+        assert said.presence == pytest.approx(1 / (1 + np.exp(-trust * logit)), abs=1e-4)
+        assert batched.presence == pytest.approx(said.presence, abs=1e-3)
+    assert trust == 0.15
+
+
+def test_trust_is_full_for_familiar_images_and_never_none() -> None:
+    assert [Likeness(strangeness).trust for strangeness in (None, 0.0, 0.5)] == [1.0, 1.0, 1.0]
+    assert Likeness(0.65).trust == pytest.approx(0.5)
+    assert [Likeness(strangeness).trust for strangeness in (0.8, 1.0, 1e9)] == [0.15] * 3
 
 
 def test_several_frames_at_once_are_judged_each_by_itself(engine, b_mode) -> None:

@@ -63,3 +63,22 @@ def test_many_easy_findings_of_one_kind_do_not_set_the_quality_of_another() -> N
         target=hard.astype(np.int64),
     )
     assert calibrate(answers).quality(0.0) == pytest.approx((0.5 + 0.98) / 2, abs=0.01)
+
+
+def test_a_peak_that_does_not_count_has_no_weight() -> None:
+    rng = np.random.default_rng(7)
+    shows = np.arange(60) % 3 > 0
+    answers = Answers(
+        dice=np.tile(np.where(shows, 0.8, 0.0)[:, None], (1, 13)),
+        presence=2.0 * shows + rng.normal(size=60),
+        peak=6.0 * shows + rng.normal(size=60),
+        quality=np.zeros(60),
+        shows=shows,
+        target=np.zeros(60, dtype=np.int64),
+    )
+    both, alone = calibrate(answers), calibrate(answers, peak_counts=False)
+    assert both.presence_peak > 0.5
+    assert alone.presence_peak == 0.0
+    assert alone.presence_scale > both.presence_scale
+    found = [alone.presence(float(logit), peak=99.0) for logit in answers.presence]
+    assert np.mean(found) == pytest.approx(shows.mean(), abs=0.02)

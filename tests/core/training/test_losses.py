@@ -1,3 +1,6 @@
+import functools
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -9,6 +12,7 @@ from usassist.core.training.losses import (
     bce_loss,
     boundary_loss,
     class_dice_loss,
+    counts_of,
     cross_entropy,
     dice_loss,
     focal_loss,
@@ -131,3 +135,21 @@ def test_the_focal_weight_of_a_sure_answer_has_a_finite_gradient(gamma: float, l
     logits = torch.full((1, 1, 1, 2), logit, requires_grad=True)
     focal_loss(logits, torch.tensor([[[[0.0, 1.0]]]]), gamma=gamma).backward()
     assert logits.grad is not None and bool(logits.grad.isfinite().all())
+
+
+@pytest.mark.parametrize("loss", [bce_loss, functools.partial(focal_loss, gamma=1.5)])
+def test_images_that_show_nothing_count_as_told_unless_somebody_points_at_them(loss) -> None:
+    truth = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    truth[0, 2:5, 2:5] = 1
+    target = truth[:, None].float()
+    pointed = torch.tensor([False, False, True])
+    for empty, where in ((0.0, [True, False, True]), (0.25, [True, True, True])):
+        logits = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        counts = counts_of(truth, empty=empty, pointed=pointed)
+        loss(logits, target, counts=counts).backward()
+        assert logits.grad.flatten(1).any(1).tolist() == where
+    logits = logits.detach()
+    alone = [float(loss(logits[i : i + 1], target[i : i + 1])) for i in range(3)]
+    assert float(loss(logits, target, counts=counts)) == pytest.approx(np.average(alone, weights=[1, 0.25, 1]))
+    assert counts_of(truth, empty=1.0) is None
+    assert float(loss(logits, target, counts=counts_of(torch.zeros_like(truth), empty=0.0))) == 0.0

@@ -494,3 +494,15 @@ def test_clicks_are_learned(recipe, discs, quick) -> None:
         )
     size = F.interpolate(truth[:, None].float(), size=yes.logits.shape[-2:]) > 0.5
     assert yes.probability()[size].mean() > no.probability()[size].mean() + 0.02
+
+
+@pytest.mark.parametrize("empty", [0.0, 1.0])
+def test_at_empty_0_no_pixel_learns_that_there_is_nothing_but_presence_does(recipe, discs, quick, empty) -> None:
+    config = read_recipe(recipe, overrides=[*quick, f"loss.empty={empty}"])
+    task = _task(config, _model(config), discs)
+    batch = next(task.batches(0))
+    with torch.no_grad():
+        terms = task(dataclasses.replace(batch, truth=torch.zeros_like(batch.truth), again=None))
+    assert terms["dice"] == 0
+    assert bool(terms["bce"] > 0) == (empty > 0)
+    assert terms["presence"] > 0

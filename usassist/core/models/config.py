@@ -106,7 +106,8 @@ class Calibration:
     """Chosen on validation data only: thresholds, and Platt scaling of the raw presence and quality logits.
 
     `threshold` is on the pixel probability; below `presence_threshold` the answer is an empty mask. Presence is judged
-    from two witnesses, the presence logit and the peak of the mask's logits: each errs on other images.
+    from two witnesses, the presence logit and the peak of the mask's logits: each errs on other images. The peak counts
+    nothing (`presence_peak` 0) for a head whose presence logit sees the mask itself.
 
     A classifier's logits become probabilities by `link`, the function its loss trained them for, after a division by
     `temperature` (Guo et al. 2017).
@@ -140,9 +141,12 @@ class Calibration:
         total = sum(weights)
         return tuple(weight / total for weight in weights)
 
-    def presence(self, presence: float, *, peak: float) -> float:
-        """Return P(what was asked is in the image), 0 to 1, from the raw presence logit and the mask's peak logit."""
-        return _sigmoid(self.presence_scale * presence + self.presence_peak * peak + self.presence_bias)
+    def presence(self, presence: float, *, peak: float, trust: float = 1.0) -> float:
+        """Return P(what was asked is in the image), 0 to 1, from the raw presence logit and the mask's peak logit.
+
+        `trust`, 0 to 1, is how much of these log-odds counts; at 0 nobody knows, and it is 0.5.
+        """
+        return _sigmoid(trust * (self.presence_scale * presence + self.presence_peak * peak + self.presence_bias))
 
     def quality(self, quality: float) -> float:
         """Return the Dice to expect where something is there, 0 to 1, from the raw quality logit."""

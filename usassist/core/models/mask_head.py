@@ -88,6 +88,8 @@ class MaskHead(nn.Module):
     """Whether conditions are brought to one length first; CLIPSeg takes them as they are."""
     takes_maps = False
     """Whether `forward` takes maps of spatial prompts too."""
+    presence_sees_masks = False
+    """Whether the presence logit is judged from the found masks too, so that their peak says nothing new."""
 
     def __init__(self, objects: int, *, condition: int = 0, presence_dropout: float = PRESENCE_DROPOUT) -> None:
         super().__init__()

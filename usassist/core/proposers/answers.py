@@ -32,13 +32,20 @@ class Answers:
     weights_hash: str
 
     def proposals(
-        self, frame: Frame, prompt: Prompt, out: "Segmentation", pointed: "SpatialPrompt | None" = None
+        self,
+        frame: Frame,
+        prompt: Prompt,
+        out: "Segmentation",
+        pointed: "SpatialPrompt | None" = None,
+        *,
+        trust: float = 1.0,
     ) -> list[Proposal]:
         """Return what the outputs for one frame (a batch of 1) say: one proposal an object that is asked for.
 
         Where who `pointed` said that it is there, presence is 1; a low presence empties no mask that was pointed at or
         is corrected. Clicked pixels have their click's sign in the mask (`obeyed`), which may empty it; presence,
-        quality and `probability` stay the model's own. `seconds` is left to who knows when it began.
+        quality and `probability` stay the model's own. `trust` is how much its word on presence counts, as in
+        `Likeness.trust`. `seconds` is left to who knows when it began.
         """
         import torch
 
@@ -50,7 +57,7 @@ class Answers:
         warning = text_warning(self.config, prompt)
         proposals = []
         for index in self._wanted(prompt, len(maps)):
-            presence, quality = self._confidence(out, index)
+            presence, quality = self._confidence(out, index, trust)
             presence = 1.0 if is_there(pointed) else presence
             found = np.zeros(frame.shape, dtype=np.bool_)
             if presence >= self.config.calibration.presence_threshold or not may_be_emptied(pointed):
@@ -81,10 +88,10 @@ class Answers:
         names = [name.casefold() for name in self.config.classes]
         return [names.index(text)] if len(names) > 1 and text in names else range(count)
 
-    def _confidence(self, out: "Segmentation", index: int) -> tuple[float, float]:
+    def _confidence(self, out: "Segmentation", index: int, trust: float) -> tuple[float, float]:
         presence, peak, quality = (float(v.reshape(-1)[index]) for v in (out.presence, out.peak, out.quality))
         calibration = self.config.calibration
-        return calibration.presence(presence, peak=peak), calibration.quality(quality)
+        return calibration.presence(presence, peak=peak, trust=trust), calibration.quality(quality)
 
 
 def probabilities(out: "Segmentation", box: Box) -> Floats:

@@ -131,7 +131,7 @@ class ClipMonaProposer:
             else:
                 out = model.decode(features, self._asked(model, prompt))
             (like,) = self._watch.judge([frame], features)
-            found = self._answers.proposals(frame, prompt, out, pointed)
+            found = self._answers.proposals(frame, prompt, out, pointed, trust=like.trust)
         if self._config.follows_clicks:
             self._past.keep(found[0], out, seen=scan_box(frame))
         seconds = (time.perf_counter() - started) / len(found)
@@ -154,9 +154,9 @@ class ClipMonaProposer:
             out = model.decode(features, self._asked(model, prompt))
         likes = self._watch.judge(frames, features)
         found = []
-        for frame in frames:
+        for frame, like in zip(frames, likes, strict=True):
             own, out = out.split(1)
-            found.append(self._answers.proposals(frame, prompt, own))
+            found.append(self._answers.proposals(frame, prompt, own, trust=like.trust))
         seconds = (time.perf_counter() - started) / sum(map(len, found))
         return tuple(
             tuple(like.told(each, seconds=seconds) for each in those) for like, those in zip(likes, found, strict=True)

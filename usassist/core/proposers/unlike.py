@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 UNLIKE = "Unlike the images this model was trained on; check everything it says."
 UNLIKE_IN_COLOUR = "Unlike the images this model was trained on (in colour: Doppler?); check everything it says."
 
+_FAMILIAR, _FOREIGN = 0.5, 0.8
+"""Up to the one strangeness, three quarters of ordinary images, presence counts in full; from the other on hardly."""
+_LEAST_TRUST = 0.15
+
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
@@ -25,6 +29,19 @@ class Likeness:
 
     strangeness: float | None = None
     warning: str = ""
+
+    @property
+    def trust(self) -> float:
+        """Return how much the model's own word that something is there, or is not, counts: 1, in the end 0.15.
+
+        A model that met 93 normal breasts of one hospital is as sure that there is nothing on lesions of another, and
+        wrong; the strangeness tells them apart long before it warns. Clear words, such as for another organ's text,
+        still count.
+        """
+        if self.strangeness is None:
+            return 1.0
+        share = (_FOREIGN - self.strangeness) / (_FOREIGN - _FAMILIAR)
+        return min(1.0, max(_LEAST_TRUST, share))
 
     def told(self, proposal: Proposal, *, seconds: float) -> Proposal:
         """Return a proposal about this frame that says so, before what it warns of already, and what it took."""

@@ -15,12 +15,14 @@ def calibrate(
     found: Answers,
     *,
     start: Calibration = Calibration(),  # noqa: B008  frozen
+    peak_counts: bool = True,
 ) -> Calibration:
     """Choose thresholds and fit Platt scalings on answers about validation images.
 
     The pixel threshold maximises the mean Dice of cases that show something (`Answers.mean_dice`); presence is judged
     by kinds of findings that are sometimes absent. With fewer than 5 cases that show something everything stays as in
-    `start`, with fewer than 5 that show nothing its presence part.
+    `start`, with fewer than 5 that show nothing its presence part. Without `peak_counts` presence is judged from its
+    own logit alone: a peak says how sure the mask is, whatever was asked.
     """
     shows = found.shows
     if shows.sum() < 5:
@@ -34,13 +36,15 @@ def calibrate(
     judged = found.judged()
     if min(judged.shows.sum(), (~judged.shows).sum()) < 5:
         return chosen
-    witnesses = np.stack([judged.presence, judged.peak], axis=1)
-    p_scale, p_peak, p_bias = fit_logistic(witnesses, judged.shows.astype(np.float64), prior=(0.5, 0.5))
+    witnesses = np.stack([judged.presence, judged.peak], axis=1)[:, : 2 if peak_counts else 1]
+    p_scale, *p_peak, p_bias = fit_logistic(
+        witnesses, judged.shows.astype(np.float64), prior=(0.5,) * witnesses.shape[1]
+    )
     return replace(
         chosen,
         presence_threshold=presence_threshold(float(judged.dice[judged.shows, best].mean())),
         presence_scale=p_scale,
-        presence_peak=p_peak,
+        presence_peak=next(iter(p_peak), 0.0),
         presence_bias=p_bias,
     )
 

@@ -119,7 +119,7 @@ def _read(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
 
 _LOSS_WEIGHTS = (
     *("dice", "bce", "ce", "focal", "focal_gamma", "boundary"),
-    *("presence", "quality", "contrast", "anchors", "clicks"),
+    *("presence", "quality", "contrast", "anchors", "clicks", "empty"),
 )
 
 _STARTS = ("from_answer", "from_blank", "from_mask")

@@ -23,15 +23,30 @@ def soft_dice(logits: Tensor, truth: Tensor, *, squared: bool = False) -> Tensor
     return (2 * overlap + 1) / (found + target.sum(1) + 1)
 
 
+def counts_of(truth: Tensor, *, empty: float, pointed: Tensor | None = None) -> Tensor | None:
+    """Return how much each sample (B,) counts in pixel-wise terms, None where all count alike.
+
+    Of truths (B, H, W) those without a pixel count `empty`; in full where somebody `pointed` (B,) at what is too much.
+    """
+    if empty == 1:
+        return None
+    full = truth.flatten(1).bool().any(1)
+    full = full if pointed is None else full | pointed
+    return full + empty * ~full
+
+
 def dice_loss(logits: Tensor, truth: Tensor, *, squared: bool = False) -> Tensor:
     """Return 1 - soft Dice of one object, over the samples that show something; 0 where none does."""
     shows = truth.flatten(1).any(1)
     return mean_over_all(1 - soft_dice(logits, truth, squared=squared), weights=shows.float())
 
 
-def bce_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """Return the pixel-wise binary cross entropy of raw logits: no sigmoid before it."""
-    return mean_over_all(F.binary_cross_entropy_with_logits(logits, truth, reduction="none"))
+def bce_loss(logits: Tensor, truth: Tensor, *, counts: Tensor | None = None) -> Tensor:
+    """Return the pixel-wise binary cross entropy of raw logits: no sigmoid before it.
+
+    `counts` (B,) says how much each sample counts (default: 1).
+    """
+    return _mean_of_pixels(F.binary_cross_entropy_with_logits(logits, truth, reduction="none"), counts)
 
 
 def class_dice_loss(logits: Tensor, index: Tensor, *, squared: bool = False) -> Tensor:
@@ -51,16 +66,17 @@ def cross_entropy(logits: Tensor, index: Tensor) -> Tensor:
     return mean_over_all(F.cross_entropy(logits, index, reduction="none"))
 
 
-def focal_loss(logits: Tensor, truth: Tensor, *, gamma: float) -> Tensor:
+def focal_loss(logits: Tensor, truth: Tensor, *, gamma: float, counts: Tensor | None = None) -> Tensor:
     """Return the focal loss (Lin et al. 2017, without alpha): cross entropy x (1 - probability of the truth) ** gamma.
 
-    Of one object where the logits have one channel, else of classes; gamma 0 is the cross entropy itself.
+    Of one object where the logits have one channel, else of classes; gamma 0 is the cross entropy itself. `counts` (B,)
+    says how much each sample counts (default: 1).
     """
     if logits.shape[1] == 1:
         entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
     else:
         entropy = F.cross_entropy(logits, truth, reduction="none")
-    return mean_over_all(entropy * focal_weight(entropy, gamma=gamma))
+    return _mean_of_pixels(entropy * focal_weight(entropy, gamma=gamma), counts)
 
 
 def focal_weight(entropy: Tensor, *, gamma: float) -> Tensor:
@@ -82,3 +98,7 @@ def hard_dice(probability: Tensor, truth: Tensor, *, threshold: float = 0.5) -> 
     found = (probability > threshold).float()
     total = found.sum(-1) + truth.sum(-1)
     return torch.where(total > 0, 2 * (found * truth).sum(-1) / total.clamp_min(1), torch.ones_like(total))
+
+
+def _mean_of_pixels(values: Tensor, counts: Tensor | None) -> Tensor:
+    return mean_over_all(values) if counts is None else mean_over_all(values.flatten(1).mean(1), weights=counts)

@@ -31,6 +31,10 @@ class LossConfig:
     added to either. `dice_denominator` "squared" is the publication's (sums of squares), "plain" sums. `presence`,
     `quality` and `contrast` belong to heads that answer prompts; `anchors` tells each image's class from every other by
     a caption of each. `clicks` weighs masks and quality after corrections.
+
+    `empty` counts images that show nothing of what is asked in pixel-wise terms of one object with one channel, `bce`
+    and `focal`. At 0 presence alone learns that there is nothing, and the mask stays the best guess: a mask that learns
+    to be empty learns it by heart, and is empty on lesions of scanners it never saw.
     """
 
     dice: float = 1.0
@@ -45,6 +49,7 @@ class LossConfig:
     contrast: float = 0.05
     anchors: float = 0.0
     clicks: float = 1.0
+    empty: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,7 +208,7 @@ class SegmentTask(Task[Batch]):
         )
         first, second = out.split(len(truth))
         terms = self._mask_terms(first, truth, batch.distances)
-        corrected = self._mask_terms(second, shown.to(truth.device), None)
+        corrected = self._mask_terms(second, shown.to(truth.device), None, pointed=maps.flatten(1).any(1))
         masks = [corrected[name] for name in ("dice", "bce", "focal", "quality") if name in corrected]
         terms["clicks"] = self._config.loss.clicks * torch.stack(masks).sum()
         return terms
@@ -222,17 +222,23 @@ class SegmentTask(Task[Batch]):
         has_one = of_image >= 0
         return torch.where(has_one[:, None], seen[of_image.clamp_min(0)].float(), asked.float()), given | has_one
 
-    def _mask_terms(self, out: Segmentation, truth: Tensor, distances: Tensor | None) -> dict[str, Tensor]:
-        """Return the terms about masks, presence and quality; every process computes the same ones."""
+    def _mask_terms(
+        self, out: Segmentation, truth: Tensor, distances: Tensor | None, *, pointed: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Return the terms about masks, presence and quality; every process computes the same ones.
+
+        Where somebody `pointed` (B,) an empty truth counts in full: all that was found is too much.
+        """
         weights = self._config.loss
         size = truth.shape[-2:]
         logits = F.interpolate(out.logits.float(), size=size, mode="bilinear", align_corners=False)
-        squared = weights.dice_denominator == "squared"
+        squared, counts = weights.dice_denominator == "squared", None
         if logits.shape[1] == 1:
             target = truth[:, None].float()
+            counts = losses.counts_of(truth, empty=weights.empty, pointed=pointed)
             terms = {
                 "dice": weights.dice * losses.dice_loss(logits, target, squared=squared),
-                "bce": weights.bce * losses.bce_loss(logits, target),
+                "bce": weights.bce * losses.bce_loss(logits, target, counts=counts),
             }
         else:
             target = truth.long()
@@ -241,7 +247,7 @@ class SegmentTask(Task[Batch]):
                 "ce": weights.ce * losses.cross_entropy(logits, target),
             }
         if weights.focal > 0:
-            terms["focal"] = weights.focal * losses.focal_loss(logits, target, gamma=weights.focal_gamma)
+            terms["focal"] = weights.focal * losses.focal_loss(logits, target, gamma=weights.focal_gamma, counts=counts)
         probability = replace(out, logits=logits).probability()
         if distances is not None:
             terms["boundary"] = weights.boundary * losses.boundary_loss(probability, distances.to(logits.device))
@@ -283,7 +289,8 @@ class SegmentTask(Task[Batch]):
         if not isinstance(model, Segmenter) or not self._val:
             return config
         found = answers_of(model, self._val, self._config)
-        return replace(config, calibration=calibrate(found, start=config.calibration))
+        peak_counts = not model.head.presence_sees_masks
+        return replace(config, calibration=calibrate(found, start=config.calibration, peak_counts=peak_counts))
 
     def familiarity(self, model: nn.Module) -> Familiarity | None:
         """Return what training images look like to the model; None from too few of them."""

@@ -6,6 +6,8 @@ import sys
 
 PROGRESS_VARIABLE = "USASSIST_PROGRESS"
 """Set to "lines", commands tell on stderr how far they are, a line a step, for the program that started them."""
+READING_IMAGES, EPOCH = "reading images", "epoch"
+"""What a training calls its steps where it tells how far it is ("epoch 3"); the window knows them by these words."""
 _PROGRESS = re.compile(r"usassist-progress (\d+)/(\d+) (.*)")
 
 

@@ -20,37 +20,31 @@ ABOUT_THEM = [
     *("suspicious mass with microcalcifications", "breast lesion, 12 x 8 mm", "BI-RADS 4a lesion", "normal breast"),
     *("fetal head", "Fetal-Head", "fetal heads", "foetal head", "fetal skull", "head of the fetus", "fetus head"),
     *("CCA", "cca", "carotid", "carotid arteries", "left common carotid artery", "lumen of the carotid artery"),
-    *(
-        "find the lesion",
-        "Where is the tumor, please?",
-        "a dark, solid mass",
-        "  lesion  ",
-        "breast lesion and fetal head",
-    ),
+    *("find the lesion", "Where is the tumor, please?", "a dark, solid mass", "  lesion  "),
+    *("mass, no shadowing", "irregular mass, calcifications absent"),
 ]
 STRANGE = {
-    "other": [
+    "never learned": [
         *("thyroid nodule", "Thyroid-Nodules", "nodule of the thyroid gland", "benign thyroid nodule", "thyroid"),
         *("lymph node", "axilla", "prostate", "heart", "left ventricle", "LV", "mitral valve", "isthmus", "plaque"),
         *("carotid plaque", "carotid stenosis", "internal carotid artery", "external carotid artery", "carotid bulb"),
         *("breast lesion and thyroid nodule", "lymph node of the breast", "effusion"),
-    ],
-    "unknown": [
         *("liver", "xyzzy", "kidney", "gallbladder", "needle", "jugular vein", "aorta", "renal artery", "spine"),
         *("fetal abdomen", "fetal brain", "fetal femur", "umbilical cord", "placenta", "lesion of the liver"),
         *("liver mass", "the lesion in the kidney", "ovarian cyst", "skin lesion", "breast implant", "nipple"),
         *("brest lesion", "lesion xyzzy", "tissue around the lesion", "shadow behind the lesion", "everything"),
         *("wall of the carotid artery", "lésion", "печень", "肝臓", "anatomical structure"),
     ],
-    "denied": [
+    "says what is not there": [
         *("no lesion", "No Lesions!", "without a mass", "no breast lesion", "not a lesion", "lesion-free breast"),
         *("absence of tumour", "no fetal head", "no carotid artery", "there is no lesion in this image"),
         *("breast tissue with no mass", "lesion: none", "neither mass nor cyst", "w/o lesion"),
-        *("non-mass enhancement", "non-lesion"),
+        *("non-mass enhancement", "non-lesion", "no hypoechoic mass", "the lesion is absent", "free of tumour"),
+        *("the lesion is not seen", "lesion no", "lesion not present"),
     ],
-    "nothing": [
+    "is not one thing that the model learned": [
         *("head", "fetal", "artery", "neck", "neck mass", "carotid lesion", "tumour in the fetal head", "fat"),
-        *("breast calcifications", "calcification of the breast", "margin of the mass", "posterior shadowing"),
+        *("breast calcifications", "posterior shadowing", "breast lesion and fetal head"),
         *("mass margins", "lesion shadow", "the carotid artery border", "hypoechoic"),
         *("image", "ultrasound", "the", "no", "normal", "123", "???", "\N{MICROSCOPE}", "calcifications in a mass"),
     ],
@@ -62,10 +56,11 @@ def test_what_was_learned_raises_no_doubt(text: str) -> None:
     assert doubt_about(text, KNOWN) is None
 
 
-@pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in STRANGE.items() for text in texts])
-def test_what_was_never_learned_is_said_in_a_sentence(kind: str, text: str) -> None:
+@pytest.mark.parametrize(("words", "text"), [(words, text) for words, texts in STRANGE.items() for text in texts])
+def test_what_was_never_learned_is_said_in_a_sentence(words: str, text: str) -> None:
     doubt = doubt_about(text, KNOWN)
-    assert doubt is not None and doubt.kind == kind
+    assert doubt is not None and words in doubt.sentence
+    assert doubt.kind == ("denied" if words == "says what is not there" else "not learned")
     assert doubt.sentence.endswith(f"; ask for what it learned: {LEARNED}.")
     assert doubt.sentence.count(". ") == 0 and "\n" not in doubt.sentence
     assert len(doubt.short) < 60
@@ -96,7 +91,7 @@ def test_the_sentences_say_what_was_found() -> None:
     )
     assert said("neck mass") == (
         "Never learned: neck mass",
-        "'neck mass' is nothing that the model learned to find, so its answer means nothing",
+        "'neck mass' is not one thing that the model learned to find, so its answer means nothing",
     )
 
 
@@ -133,10 +128,13 @@ def test_each_target_is_known_to_a_model_of_its_own_and_no_other_is(name: str) -
 def test_the_name_of_a_label_is_known_by_its_words() -> None:
     known = ("kidney_stone", "breast_lesion")
     assert doubt_about("stone in the left kidney", known) is None
-    assert doubt_about("kidney", known).kind == "nothing"
-    assert doubt_about("kidney lesion", known).kind == "nothing", "a lesion was learned of the breast"
-    assert doubt_about("gall stone", known).kind == "unknown"
-    assert doubt_about("breast lesion", ("kidney_stone",)).kind == "other"
+    for text, said in (
+        ("kidney", "'kidney' is not one thing"),
+        ("kidney lesion", "'kidney lesion' is not one thing"),  # a lesion was learned of the breast
+        ("gall stone", "never learned the word 'gall'"),
+    ):
+        assert said in doubt_about(text, known).sentence
+    assert doubt_about("breast lesion", ("kidney_stone",)).short == "Never learned: breast lesion"
 
 
 @pytest.mark.parametrize(("text", "known"), [("liver", ()), ("", KNOWN), (" \n\t", KNOWN)])

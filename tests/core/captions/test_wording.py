@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usassist.core.captions.wording import plain, standard_terms, tidy, without_boilerplate, without_noise, written_out
+from usassist.core.captions.wording import (
+    plain,
+    shortened,
+    standard_terms,
+    tidy,
+    without_boilerplate,
+    without_noise,
+    written_out,
+)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +83,13 @@ def test_synonyms_become_terms() -> None:
 )
 def test_phrases_that_say_nothing_go(text: str, left: str) -> None:
     assert without_boilerplate(text) == left
+
+
+def test_a_long_text_is_cut_with_an_ellipsis() -> None:
+    assert shortened("left kidney") == "left kidney"
+    assert shortened("left kidney\n", 6) == "left…"
+    assert shortened("a\nb") == "a?b"
+    assert len(shortened("a" * 5000)) == 60
 
 
 @given(st.text())

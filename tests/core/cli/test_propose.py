@@ -60,7 +60,7 @@ def test_proposals_json_is_the_contracts(tmp_path: Path) -> None:
     assert list(item) == names
     assert (item["strangeness"], item["warning"]) == (None, "")
     assert (item["score"], item["presence"], item["quality"]) == (pytest.approx(0.72), 0.9, 0.8)
-    assert (item["frame"], item["label"]) == (0, "a-cyst")
+    assert (item["frame"], item["label"]) == (0, "lesion")
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,9 @@ def test_the_sides_of_a_project_can_be_evaluated_as_training_takes_them(project)
         (Label("x", "Kopf", "#e69f00", "Fetal Head"), "fetal_head"),
         (Label("x", "Kidney stone", "#e69f00", "a stone in the kidney"), "a stone in the kidney"),
         (Label("x", "Kidney stone", "#e69f00"), "Kidney stone"),
+        (Label("lesion", "Kidney stone", "#e69f00"), "Kidney stone"),  # renamed: an id says nothing
+        (Label("x", "Malignant", "#e69f00"), "breast_lesion"),
+        (Label("x", "Foetal heads", "#e69f00", "the foetal heads"), "fetal_head"),
     ],
 )
 def test_an_example_says_what_its_label_asks_for(project, label: Label, shows: str) -> None:

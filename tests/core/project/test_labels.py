@@ -22,6 +22,16 @@ def test_ids_are_always_allowed_and_new(name: str, taken: set[str]) -> None:
     Label(found, name, "#000000")
 
 
+def test_an_id_of_letters_that_tell_nothing_ends_in_a_hash_of_the_name() -> None:
+    assert new_id("Left kidney", {"left"}) == new_id("left  KIDNEY", ()) == "left-kidney"
+    names = ("病 kidney", "肝 kidney", "kidney " * 9, "kidney " * 10, "病", "肝")
+    assert len({new_id(name, ()) for name in names} - {"kidney", "label"}) == len(names)
+    taken = new_id("病", ())
+    assert new_id("kidney", {"kidney"}) == new_id("kidney", {"kidney", "kidney-2"}) != "kidney"
+    assert new_id("病", {taken}) == f"{taken}-2"
+    assert new_id("\udcff", ()).startswith("label-")
+
+
 @pytest.mark.parametrize(
     ("class_name", "found"),
     [

@@ -77,12 +77,11 @@ def test_P2_support_images_change_the_answer_and_are_encoded_once(tmp_path, monk
 
 def test_P2_a_text_and_support_images_together_are_the_mean_of_both(tmp_path) -> None:
     engine, query, support = _engine(tmp_path), _speckle(1), _speckle(2)
-    case = (support, _disc(support, row=30, col=30))
-    asked = engine._asked(engine._segmenter(), Prompt("x", text="a cyst", support=(case,)))
-    text = engine._asked(engine._segmenter(), Prompt("x", text="a cyst"))
-    shown = engine._asked(engine._segmenter(), Prompt("x", support=(case,)))
-    assert torch.allclose(asked, (text + shown) / 2, atol=1e-6)
-    assert engine.propose(query, Prompt("x", text="a cyst", support=(case,)))
+    shown = ((support, _disc(support, row=30, col=30)),)
+    prompts = Prompt("x", text="a cyst", support=shown), Prompt("x", text="a cyst"), Prompt("x", support=shown)
+    both, text, case = (engine._conditions.of(prompt, engine._segmenter(), image=engine._image) for prompt in prompts)
+    assert torch.allclose(both, (text + case) / 2, atol=1e-6)
+    assert engine.propose(query, prompts[0])
 
 
 def test_P2_support_that_shows_nothing_or_does_not_fit_is_a_sentence(tmp_path) -> None:
@@ -260,7 +259,7 @@ def test_what_a_person_points_at_is_there(tmp_path) -> None:
 def test_who_takes_away_from_a_mask_keeps_the_rest_and_says_nothing_about_presence(tmp_path) -> None:
     gate = Calibration(presence_threshold=1.0, presence_bias=-9.0, threshold=0.0)
     engine, frame = _clicked(tmp_path), _speckle(1)
-    trim = Prompt("x", points=(PromptPoint(30, 40, False),), mask=_disc(frame, row=40, col=30))
+    trim = Prompt("x", points=(PromptPoint(30, 40, False),), mask=_disc(frame, row=40, col=30, radius=36))
     for threshold, is_empty in ((0.0, False), (1.0, True)):
         own = dataclasses.replace(engine._config, calibration=dataclasses.replace(gate, threshold=threshold))
         (found,) = ClipMonaProposer(engine._model, own, weights_hash="ab").propose(frame, trim)
@@ -402,6 +401,15 @@ def test_a_follow_up_click_finds_the_probabilities_behind_what_was_made_of_the_a
     (found,) = engine.propose(frame, Prompt("x", points=points))
     assert not found.mask.contains(44, 90) and found.mask.contains(40, 60)
     assert engine._past.behind(frame.ref.key, found.mask) is not None
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.8])
+def test_answers_are_remembered_with_the_threshold_that_the_masks_are_cut_at(tmp_path, monkeypatch, threshold) -> None:
+    model, told = _clicked(tmp_path)._model, []
+    engine = ClipMonaProposer(model, model.config, weights_hash="ab", threshold=threshold)
+    monkeypatch.setattr(engine._past, "keep", lambda *_, threshold, **__: told.append(threshold))
+    (found,) = engine.propose(_speckle(1), Prompt("x", points=(PromptPoint(60, 40),)))
+    assert told == [threshold] and found.mask.contains(40, 60)
 
 
 def test_a_model_of_several_classes_takes_no_clicks_so_none_is_obeyed(tmp_path) -> None:

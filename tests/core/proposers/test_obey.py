@@ -1,6 +1,7 @@
 """Clicked pixels have their click's sign, whatever the model says; nothing else changes."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,8 +93,28 @@ def test_pieces_of_the_mask_before_stay_and_new_ones_do_not_come_unasked() -> No
     assert obey(BOTH, yes(25, 19), mask=filled(Box(4, 3, 6, 5))) is BOTH
     assert obey(BOTH, yes(25, 19), mask=filled(Box(0, 20, 2, 30))) == filled(SMALL)
     assert obey(BOTH, no(1, 1), mask=filled(Box(4, 3, 6, 5))) == filled(BIG)
-    assert obey(BOTH, no(1, 1), mask=filled(Box(0, 20, 2, 30))) is BOTH, "all moved elsewhere: better than nothing"
+    assert obey(BOTH, no(1, 1), mask=filled(Box(0, 20, 2, 30))).is_empty, "nobody pointed at what lies elsewhere"
     assert obey(BOTH, yes(25, 19), mask=Mask.empty(SHAPE)) == filled(SMALL)
+
+
+@pytest.mark.parametrize("strays", [(SMALL,), (SMALL, Box(0, 30, 2, 32))])
+def test_where_the_piece_that_was_there_is_clicked_away_no_stray_one_takes_its_place(strays: tuple[Box, ...]) -> None:
+    assert obey(filled(BIG, *strays), no(8, 9), mask=filled(BIG)).is_empty
+    assert obey(filled(*strays), no(8, 9), mask=filled(BIG)).is_empty, "also where the model took it away itself"
+    assert obey(filled(BIG, *strays), no(8, 9), yes(25, 19), mask=filled(BIG)) == filled(SMALL), "unless it is clicked"
+    boxed = obey(filled(BIG, *strays), no(8, 9), mask=filled(BIG), box=WHOLE)
+    assert boxed == filled(*strays), "a box says that something is there"
+
+
+@pytest.mark.parametrize(("row", "is_all"), [(7, False), (8, True)])
+def test_how_deep_a_click_is_about_all_of_a_piece(row: int, *, is_all: bool) -> None:
+    """In the 11 rows of a square the deepest pixel is 6 deep: row 8 is 5 (0.83) and row 7 is 4 (0.67)."""
+    assert obey(filled(BIG), no(8, row), mask=filled(BIG)).is_empty is is_all
+
+
+def test_where_the_model_has_no_number_what_is_clicked_comes_alone() -> None:
+    unknown = np.full(SHAPE, np.nan, dtype=np.float32)
+    assert obey(filled(SMALL), yes(8, 9), mask=filled(SMALL), likely=unknown) == filled(SMALL, Box(9, 8, 10, 9))
 
 
 def test_clicks_beside_the_scan_say_nothing() -> None:

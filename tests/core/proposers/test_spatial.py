@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from usassist.core.domain import Box, Mask, Prompt, PromptPoint, Proposal
+from usassist.core.domain import Box, Frame, FrameRef, Mask, Prompt, PromptPoint, Proposal
 from usassist.core.errors import ModelError
+from usassist.core.models.config import Calibration, EncoderConfig, ModelConfig
 from usassist.core.models.mask_head import Segmentation
 from usassist.core.models.prompt_maps import MOST_POINTS, prompt_maps
+from usassist.core.proposers.answers import Answers
 from usassist.core.proposers.spatial import PastAnswers, is_there, may_be_emptied, spatial_prompt
 
 SHAPE = (120, 160)
@@ -114,11 +116,48 @@ def test_what_was_clicked_away_is_remembered_as_certainly_not_there() -> None:
         prompt = Prompt("x", points=points)
         past = PastAnswers()
         found = Proposal("f", "x", Mask.from_array(inside), 1.0, 1.0, "e", "", prompt, 0.0)
-        past.keep(found, out, seen=CROP)
+        past.keep(found, out, seen=CROP, threshold=0.5)
         behind = past.behind("f", Mask.from_array(inside.copy()))
         assert behind[:, :15] == pytest.approx(float(torch.tensor(4.0).sigmoid()))
         assert behind[:, 15] == pytest.approx(float(torch.tensor(-0.2).sigmoid()))
         assert behind[:, 16:] == pytest.approx(right)
     logits -= 8
-    past.keep(replace(found, prompt=Prompt("x", points=(PromptPoint(60, 40),))), out, seen=CROP)
+    past.keep(replace(found, prompt=Prompt("x", points=(PromptPoint(60, 40),))), out, seen=CROP, threshold=0.5)
     assert past.behind("f", found.mask)[:, :15] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.05, 0.2, 0.45, 0.8, 1.0])
+def test_a_click_that_agrees_makes_nothing_certain_that_nobody_clicked(threshold: float) -> None:
+    """Every probability occurs; the mask is what lies above the threshold, and the click lies in it."""
+    logits = torch.linspace(-6, 6, 32).expand(1, 1, 32, 32)
+    out = Segmentation(logits, torch.zeros(1), torch.zeros(1))
+    config = ModelConfig("m", "M", EncoderConfig("x", (0, 1)), calibration=Calibration(presence_threshold=0.0))
+    answers = Answers(config, threshold, engine="e", weights_hash="ab")
+    frame = Frame(FrameRef("s", 0), np.full(SHAPE, 90, dtype=np.uint8))
+    prompt = Prompt("x", points=(PromptPoint(159, 60, threshold < 1),))
+    (found,) = answers.proposals(frame, prompt, out)
+    past = PastAnswers()
+    past.keep(found, out, seen=WHOLE, threshold=threshold)
+    behind = past.behind(frame.ref.key, found.mask)
+    assert (behind is None and found.mask.is_empty) or np.array_equal(behind, out.probability()[0, 0].numpy())
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.45, 0.8])
+@pytest.mark.parametrize(("away", "is_certain"), [(0.07, False), (0.13, True)])
+def test_what_contradicts_the_mask_is_certain_where_it_is_clearly_beside_the_threshold(
+    threshold: float, away: float, *, is_certain: bool
+) -> None:
+    """The left half of the mask is a little too unlikely for it, the right half of the rest a little too likely."""
+    inside = np.zeros(SHAPE, dtype=np.bool_)
+    inside[:, :80] = True
+    probability = torch.full((1, 1, 32, 32), threshold)
+    probability[..., :8] -= away
+    probability[..., 24:] += away
+    out = Segmentation(probability.logit(), torch.zeros(1), torch.zeros(1))
+    prompt = Prompt("x", points=(PromptPoint(10, 10),))
+    past, mask = PastAnswers(), Mask.from_array(inside)
+    past.keep(Proposal("f", "x", mask, 1.0, 1.0, "e", "", prompt, 0.0), out, seen=WHOLE, threshold=threshold)
+    behind = past.behind("f", mask)
+    assert behind[:, 8:24] == pytest.approx(threshold, abs=1e-6)
+    assert behind[:, :8] == pytest.approx(1.0 if is_certain else threshold - away, abs=1e-6)
+    assert behind[:, 24:] == pytest.approx(0.0 if is_certain else threshold + away, abs=1e-6)

@@ -13,6 +13,7 @@ from tests.core.io.conftest import dicom_dataset, write_dicom
 from usassist.core.data.dataset import Example
 from usassist.core.domain import Box, Frame
 from usassist.core.geometry.cv import cv2
+from usassist.core.geometry.sharpness import blur_to, blurred, sharpness
 from usassist.core.io.find import find_sources
 from usassist.core.io.open_study import open_source
 from usassist.core.models.build import build_model
@@ -28,9 +29,9 @@ from usassist.core.training.loading import load_all
 SCAN = Box(100, 40, 700, 900)
 
 
-@pytest.fixture
-def config(recipe, quick) -> TrainConfig:
-    return read_recipe(recipe, overrides=quick)
+@pytest.fixture(params=[0.0, 0.05], ids=["as_they_are", "blurred"])
+def config(request, recipe, quick) -> TrainConfig:
+    return read_recipe(recipe, overrides=[*quick, f"preprocess.sharpest={request.param}"])
 
 
 @pytest.fixture
@@ -97,7 +98,9 @@ def _validated(
 def _check(path: Path, config: TrainConfig, model: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
     at_work = ClipMonaProposer(model, model.config, weights_hash="")._image(_frame(path))
     assert all(torch.equal(images, at_work) for images in _validated(path, config, model, monkeypatch))
-    pictures, failed = read_pictures(_examples(path)[2:], size=config.preprocess.size)
+    pictures, failed = read_pictures(
+        _examples(path)[2:], size=config.preprocess.size, sharpest=config.preprocess.sharpest
+    )
     assert not failed
     assert torch.equal(next(eval_images(pictures, config)), at_work)  # contrast and classify
 
@@ -124,6 +127,17 @@ def test_P_N4_training_learns_from_the_scan_and_its_truth_alone(files) -> None:
     assert item.grey.shape == item.truth.shape == (round(600 * 640 / 860), 640)
     assert item.grey[:, -20:].mean() < 128  # the bright bar beside the scan is out of sight
     assert item.truth.mean() == pytest.approx(inside.mean(), abs=0.01)
+
+
+def test_what_is_augmented_is_blurred_as_much_as_what_the_engine_sees(files) -> None:
+    (sharp, *_), _ = load_all(_examples(files[0]), size=64)
+    (calm, *_), _ = load_all(_examples(files[0]), size=64, sharpest=0.05)
+    assert sharpness(sharp.view) > 0.1
+    assert sharpness(calm.view) <= 0.05
+    sigma = blur_to(sharp.view, 0.05)
+    assert np.array_equal(calm.view, blurred(sharp.view, sigma))
+    assert np.array_equal(calm.grey, blurred(sharp.grey, sigma * 640 / 64, sigma * 480 / 64))
+    assert np.array_equal(calm.truth, sharp.truth)
 
 
 def test_P_N4_augmentation_has_twice_the_models_size_to_cut_from(files) -> None:

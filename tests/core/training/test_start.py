@@ -148,6 +148,9 @@ def test_P_N4_other_colours_than_those_of_the_base_are_said(clip_coloured: Path,
     assert "says mean 0.5 and" in said and "'base' it starts from" in said and "mean 0.4815, 0.4578, 0.4082" in said
     assert start.say_colours(start.with_colours(config, begun, stated=()), begun) == ""
     assert start.with_colours(config, Start(), stated=()) == config
+    calm = read_recipe(path, overrides=["preprocess.sharpest=0.2", f'encoder.base="{clip_coloured}"'])
+    assert start.with_colours(calm, begun, stated={"preprocess.sharpest"}).preprocess.sharpest == 0.2
+    assert start.with_colours(calm, begun, stated=()).preprocess.sharpest == 0.0
     assert "preprocess.std" in stated(path, overrides=["preprocess.std=0.2"]) - stated(path)
 
 

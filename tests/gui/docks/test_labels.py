@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QPoint, QTimer
+from PySide6.QtWidgets import QApplication, QMenu
 
 from usassist.core.domain import Label, Mask
 from usassist.gui.commands import proposal as proposal_commands
@@ -103,6 +105,32 @@ def test_the_menu_offers_the_other_labels(dock: LabelsDock, document) -> None:
     assert [action.isEnabled() for action in menu.actions()] == [False, True]
     menu.actions()[1].trigger()
     assert document.annotation.regions[0].label_id == document.labels[1].id
+
+
+def test_the_menus_are_gone_once_they_were_closed(dock: LabelsDock, document, qtbot) -> None:
+    draw(document)
+    document.select_region(document.annotation.regions[0].id)
+    document.set_labels((*document.labels, Label("rd", "R&D", "#112233")))
+    kept = len(dock.findChildren(QMenu))
+    texts = []
+
+    def close() -> None:
+        texts.extend(action.text() for action in QApplication.activePopupWidget().actions())
+        QApplication.activePopupWidget().close()
+
+    region = dock.regions_view.visualRect(dock.regions.index(0)).center()
+    for show in (lambda: dock._on_labels_menu(QPoint(2, 2)), lambda: dock._on_regions_menu(region)):
+        QTimer.singleShot(0, close)
+        show()
+    assert {"Add a label…", "Delete region", "R&&D"} <= {*texts}
+    qtbot.waitUntil(lambda: len(dock.findChildren(QMenu)) == kept)
+
+
+def test_a_click_on_the_label_that_is_drawn_with_asks_for_it_again(dock: LabelsDock, document, qtbot) -> None:
+    document.set_prompt_text("fetal head")
+    index = dock.labels_view.currentIndex()
+    with qtbot.waitSignal(document.text_dropped):
+        dock.labels_view.clicked.emit(index)
 
 
 def test_sizes_are_in_mm_only_where_the_file_says_so(document) -> None:

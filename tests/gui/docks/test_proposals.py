@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QMenu
 
+from usassist.core.domain import Label
 from usassist.core.errors import ModelError
 from usassist.core.models.weights import ModelInfo
 from usassist.core.proposers import ProposerSpec
@@ -142,6 +143,29 @@ def test_the_menu_of_a_row_accepts_it_with_another_label(make_dock, document, qt
     document.undo_stack.undo()
     _asks(dock, document, "fetal head", qtbot)
     assert dock.label_menu(0).actions()[-1].text() == "Accept as a new label, Fetal head"
+
+
+def test_a_long_text_stays_short_and_an_ampersand_stays_one(make_dock, document, qtbot) -> None:
+    dock = make_dock(document)
+    document.set_labels((*document.labels, Label("rd", "R&D", "#112233")))
+    _asks(dock, document, "unheard " * 600, qtbot)
+    assert len(dock.prompt_field.text()) == 1000
+    row = dock.rows.rows[0]
+    assert len(row.subtitle) < 120 and "unh… ·" in row.subtitle
+    assert len(row.spoken) < 250 and max(map(len, row.tip.splitlines())) < 150
+    *_, rd, new = [action.text() for action in dock.label_menu(0).actions()]
+    assert rd == "Accept as R&&D"
+    assert len(new) < 80 and new.endswith("…")
+
+
+def test_a_menu_is_gone_once_it_was_closed(make_dock, document, qtbot) -> None:
+    dock = make_dock(document)
+    for _ in range(3):
+        menu = dock.label_menu(0)
+        with qtbot.waitSignal(menu.destroyed):
+            menu.popup(dock.pos())
+            menu.close()
+    assert dock.findChildren(QMenu) == []
 
 
 def test_engine_and_model_are_chosen_here_and_elsewhere(make_dock, document) -> None:

@@ -48,6 +48,16 @@ def test_N2_the_labels_own_words_are_counted_too(question: Question, document: A
     qtbot.waitUntil(lambda: "not read: angular margins" in question.state_text.text())
 
 
+def test_choosing_a_label_empties_the_text_about_another_thing(question: Question, document: Any) -> None:
+    question.prompt_field.setText("fetal head")
+    document.set_active_label("structure")
+    assert question.prompt_field.text() == ""
+    assert question.prompt_field.placeholderText() == document.active_label.caption
+    question.prompt_field.setText("left kidney")
+    document.set_active_label("lesion")
+    assert question.prompt().text == "left kidney"
+
+
 def test_N2_counting_starts_no_engine(make_document: Any, engine: Any, qtbot: QtBot) -> None:
     document = make_document(auto_propose=False)
     form = Question(document, engines=specs, models=lambda: (MODEL,))

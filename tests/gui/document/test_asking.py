@@ -1,13 +1,14 @@
 """What is found for a text of a person's own is kept under a label that they meant, or say so before they accept."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pytestqt.qtbot import QtBot
 
-from usassist.core.domain import Label
+from usassist.core.domain import Box, Label
 from usassist.gui.commands import click as click_commands
 from usassist.gui.commands import proposal as proposal_commands
 from usassist.gui.document import Document
@@ -67,6 +68,94 @@ def test_accepting_adds_the_label_that_was_asked_for_and_undo_takes_it_back(
     assert (added.name, document.annotation.regions[0].label_id) == ("Fetal head", added.id)
     document.undo_stack.undo()
     assert document.labels == before
+
+
+@pytest.mark.parametrize("chosen", ["lesion", "structure"])
+def test_a_label_that_is_chosen_after_a_text_is_what_is_asked_for(
+    document: Document, ask: Callable[[str], list[str]], engine: Any, show: Callable, *, qtbot: QtBot, chosen: str
+) -> None:
+    ask("fetal head")
+    said: list[str] = []
+    document.message.connect(lambda text, _details: said.append(text))
+    with qtbot.waitSignals([document.text_dropped, document.active_label_changed]):
+        document.set_active_label(chosen)
+    assert said == [f"Asking for {document.active_label.name} again."]
+    assert document.asked_label_id == chosen
+    for point_at in (
+        lambda: click_commands.add_point(document, 50, 10, positive=True),
+        lambda: click_commands.set_box(document, Box(5, 5, 15, 25)),
+    ):
+        point_at()
+        qtbot.waitUntil(lambda: document.click_answer is not None)
+        asked = engine.prompts[-1]
+        assert (asked.label_id, asked.text) == (chosen, document.active_label.caption)
+        document.drop_clicks()
+    show(document, 1)
+    qtbot.waitUntil(lambda: bool(document.proposals))
+    assert {item.label_id for item in document.proposals} == {chosen}
+
+
+@pytest.mark.parametrize(("text", "chosen"), [("left kidney", "structure"), ("fetal skull", "head")])
+def test_a_text_that_may_be_about_the_chosen_label_stays(
+    document: Document, ask: Callable[[str], list[str]], qtbot: QtBot, text: str, chosen: str
+) -> None:
+    document.set_labels((*document.labels, HEAD))
+    ask(text)
+    with qtbot.assertNotEmitted(document.text_dropped):
+        document.set_active_label(chosen)
+    ask(text)
+    assert (document.proposals[0].label_id, document.proposals[0].prompt.text) == (chosen, text)
+
+
+def test_a_label_added_for_two_frames_goes_with_the_last_of_them(
+    document: Document, ask: Callable[[str], list[str]], show: Callable
+) -> None:
+    before = document.labels
+    for number in (0, 1):
+        show(document, number)
+        ask("fetal head")
+        proposal_commands.accept(document)
+    for number in (0, 1):
+        assert len(document.labels) == len(before) + 1
+        show(document, number)
+        document.undo_stack.undo()
+    assert document.labels == before
+
+
+def test_what_refines_a_region_adds_no_label(document: Document, ask: Callable[[str], list[str]], qtbot: QtBot) -> None:
+    before = document.labels
+    ask("")
+    proposal_commands.accept(document)
+    click_commands.add_point(document, 32, 24, positive=True)
+    qtbot.waitUntil(lambda: document.click_answer is not None)
+    assert document.proposals[0].refines is not None
+    proposal_commands.accept(document, label_id="left kidney")
+    assert document.labels == before
+    assert [region.label_id for region in document.annotation.regions] == ["lesion"]
+
+
+def test_a_long_text_is_said_in_short(document: Document, ask: Callable[[str], list[str]], engine: Any) -> None:
+    words = "unheard " * 100
+    (said,) = ask(words)
+    assert len(said) < 150 and "unh…' as Lesion" in said
+    engine.finds_nothing = True
+    (said,) = ask(words)
+    assert len(said) < 150 and "…'; point" in said
+    assert document.asked_label_id == "lesion"
+
+
+def test_one_click_asks_once_which_label_it_is_for(
+    document: Document, ask: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask("")
+    proposal_commands.accept(document)
+    (found,) = document.annotation.regions
+    many = tuple(replace(found, id=f"r{number}") for number in range(50))
+    document.replace_annotation(replace(document.annotation, regions=many))
+    asked: list[str] = []
+    monkeypatch.setattr(Document, "asked_label_id", property(lambda _self: asked.append("") or "lesion"))
+    assert len(click_commands._drawn(document)) == 50
+    assert len(asked) == 1
 
 
 def test_a_label_that_stands_for_the_text_is_taken(document: Document, ask: Callable[[str], list[str]]) -> None:

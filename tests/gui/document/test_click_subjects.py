@@ -310,3 +310,21 @@ def test_a_click_that_was_taken_back_is_not_done_again_for_something_else(
     assert document.click_stack.canRedo()
     document.select_region(None)
     assert not document.click_stack.canRedo()
+
+
+def test_a_first_click_that_was_taken_back_is_done_again_and_not_an_older_step(
+    document: Document, engine: Any, qtbot: QtBot
+) -> None:
+    proposal.accept(document)
+    document.undo_group.undo()
+    (waiting,) = document.proposals
+    point(document, qtbot, 55, 40)
+    document.undo_group.undo()
+    assert document.clicks is None and document.proposals == (waiting,)
+    document.undo_group.redo()
+    assert document.annotation.regions == () and document.clicks is not None
+    qtbot.waitUntil(lambda: document.click_answer is not None)
+    assert len(document.clicks.points) == 1
+    document.undo_group.undo()
+    document.undo_stack.redo()
+    assert document.undo_group.activeStack() is document.undo_stack and not document.click_stack.canRedo()

@@ -121,6 +121,10 @@ def test_the_last_click_is_taken_back_and_the_engine_asked_again(
     take_back()
     take_back()
     assert document.clicks is None and document.proposals == ()
+    document.undo_group.redo()
+    answered()
+    assert document.click_answer.mask == masks[0]
+    document.drop_clicks()
     assert document.undo_group.activeStack() is document.undo_stack
 
 

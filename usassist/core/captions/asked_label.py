@@ -16,13 +16,18 @@ def label_of_text(text: str, labels: Sequence[Label], *, active: Label | None = 
     By its id, name or caption, else by the target of the vocabulary that both ask for. Where several labels do, or a
     text could mean several targets, it is `active` or none of them: a guess would be a mislabelled mask.
     """
+    return _label_of_text(text, tuple(labels), active)
+
+
+@lru_cache(maxsize=32)
+def _label_of_text(text: str, labels: tuple[Label, ...], active: Label | None) -> Label | None:
     if active is not None and is_called(active, text):
         return active
     named = label_for(text, labels)
     if named is not None:
         return named
     meant = _targets_of(text)
-    same = [label for label in labels if (target_of_text(label.caption) or target_of_text(label.name)) in meant]
+    same = [label for label in labels if target_of_label(label) in meant]
     if active in same:
         return active
     return same[0] if len(same) == len(meant) == 1 else None
@@ -34,6 +39,11 @@ def target_of_text(text: str) -> Target | None:
     return meant[0] if len(meant) == 1 else None
 
 
+def target_of_label(label: Label) -> Target | None:
+    """Return the target of the vocabulary that a label stands for, by its caption, else by its name; None for none."""
+    return target_of_text(label.caption) or target_of_text(label.name)
+
+
 def class_of_text(text: str) -> str:
     """Return what to call the label for a text that no label stands for: its target's title, else the text itself."""
     target = target_of_text(text)
@@ -43,16 +53,18 @@ def class_of_text(text: str) -> str:
 def label_id_of_text(text: str) -> str:
     """Return the label id for a text where there is no project to ask.
 
-    That is the id of the label of a new project that stands for it, else the name of the vocabulary's target, else an
-    id made of the text: "fetal skull" is "fetal_head", "dark spot" is "dark-spot".
+    That is the id of the label of a new project that stands for it while its first one is active, else the name of the
+    vocabulary's target, else an id made of the text, which is none of those: "nodule" is "lesion", "fetal skull" is
+    "fetal_head", "dark spot" is "dark-spot".
     """
-    label, target = label_of_text(text, DEFAULT_LABELS), target_of_text(text)
+    label, target = label_of_text(text, DEFAULT_LABELS, active=DEFAULT_LABELS[0]), target_of_text(text)
     if label is not None:
         return label.id
-    return target.name if target is not None else new_id(text, ())
+    taken = {*(known.id for known in DEFAULT_LABELS), *load_vocabulary().targets}
+    return target.name if target is not None else new_id(text, taken)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)  # two for every label: fewer than there are would be judged anew with every text
 def _targets_of(text: str) -> tuple[Target, ...]:
     vocabulary = load_vocabulary()
     exact = vocabulary.target_of_text(text)

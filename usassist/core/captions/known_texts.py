@@ -2,42 +2,29 @@
 
 A model that follows texts answers every text, also one of which it knows nothing, and sounds as sure. What it learned
 is known, so the text can be judged by its words alone, without the model and in about a millisecond.
+
+The rule: a text is known where it names one thing that was learned, all its other words may stand beside that name, it
+does not deny it, and it does not end in a feature of it ("mass margin"). Terms of the lexicons such as "posterior
+shadowing" and BI-RADS categories are passed over.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import takewhile
 from typing import Literal
 
-from usassist.core.captions.negations import negated
-from usassist.core.captions.topics import (
-    Phrase,
-    Topic,
-    base_form,
-    base_forms,
-    features,
-    fillers,
-    names_elsewhere,
-    split_words,
-    topic,
-)
+from usassist.core.captions.topics import Topic, base_form, features, fillers, names_of_all, split_words, topic
 from usassist.core.captions.vocabulary import load_vocabulary
-from usassist.core.captions.wording import any_of, written_out
-
-Kind = Literal["other", "denied", "unknown", "nothing"]
+from usassist.core.captions.wording import any_of, shortened, written_out
 
 _MOST = 1000
 """Only so many characters are judged: a text tower reads fewer."""
 _SHOWN, _WORDS_SHOWN, _TITLES_SHOWN = 40, 3, 6
-_NEGATORS = frozenset(
-    {
-        *("no", "not", "non", "none", "nor", "never", "neither", "without", "negative", "free"),
-        *("absent", "absence", "lack", "lacking", "loss"),
-    }
-)
-_NON = re.compile(r"\bnon (\w+)")
-_LED_BY = frozenset({"of", "in"})
+_DENYING_BACK = frozenset({"none", "free", "absent"})
+"""These deny what stands before them, as all do at the end ("is not seen"); others, and "free of", what is behind."""
+_DENYING = _DENYING_BACK | {"no", "not", "non", "nor", "never", "neither", "without", "negative", "absence", "lack"}
 _CATEGORY = re.compile(r"\b(?:(?:acr|eu|k|c)[- ]?)?(?:bi|ti)[- ]?rads(?:\s*category)?\s*:?\s*(?:tr)?\d?[abc]?\b", re.I)
 
 
@@ -45,11 +32,10 @@ _CATEGORY = re.compile(r"\b(?:(?:acr|eu|k|c)[- ]?)?(?:bi|ti)[- ]?rads(?:\s*categ
 class Doubt:
     """Why the answer to a text means nothing, in a few words and in a sentence.
 
-    It asks for something "other" than was learned, is "denied" (it says what is not there), has "unknown" words, or
-    names "nothing" that was learned in words that are known.
+    It asks for something that was "not learned", or it is "denied": the text says what is not there.
     """
 
-    kind: Kind
+    kind: Literal["not learned", "denied"]
     short: str
     sentence: str
 
@@ -74,144 +60,71 @@ def titles(known: Sequence[str]) -> str:
 
 @lru_cache(maxsize=64)
 def _doubt(text: str, known: tuple[str, ...]) -> Doubt | None:
-    found = _judged(text, {name: topic(name) for name in known}) if text and known else None
-    if found is None:
+    topics = [topic(name) for name in known]
+    shown = _words(text)
+    words = [base_form(word) for word in shown]
+    if not text or not known or any(_asks_for(one, words) for one in topics):
         return None
-    (kind, words), quoted = found, f"'{_shortened(text)}'"
-    listed = ", ".join(words)
-    learned = f"ask for what it learned: {titles(known)}"
-    if kind == "denied":
+    quoted, learned = f"'{shortened(text, _SHOWN)}'", f"ask for what it learned: {titles(known)}"
+    named, unknown = _named_elsewhere(words, topics), _unknown(shown, topics)
+    answer = "its answer" if len(split_words(text)) == 1 else f"its answer to {quoted}"
+    if named:
+        short, first = named, f"The model never learned {named}, so {answer} means nothing"
+    elif any(_denies(one, words) for one in topics):
         sentence = f"{quoted} says what is not there, and the model looks for it all the same; {learned}."
-        return Doubt(kind, "A text cannot say what is not there", sentence)
-    if kind == "nothing":
-        sentence = f"{quoted} is nothing that the model learned to find, so its answer means nothing; {learned}."
-        return Doubt(kind, f"Never learned: {_shortened(text)}", sentence)
-    what = _in_words(words) if kind == "unknown" else listed
-    answer = "its answer" if len(base_forms(text)) == 1 else f"its answer to {quoted}"
-    sentence = f"The model never learned {what}, so {answer} means nothing; {learned}."
-    return Doubt(kind, f"Never learned: {_shortened(listed)}", sentence)
+        return Doubt("denied", "A text cannot say what is not there", sentence)
+    elif unknown:
+        short, first = ", ".join(unknown), f"The model never learned {_in_words(unknown)}, so {answer} means nothing"
+    else:
+        short = text
+        first = f"{quoted} is not one thing that the model learned to find, so its answer means nothing"
+    return Doubt("not learned", f"Never learned: {shortened(short, _SHOWN)}", f"{first}; {learned}.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """The words of a text as they stand and in their base forms; `terms` are the places of terms of several words."""
-
-    shown: tuple[str, ...]
-    words: tuple[str, ...]
-    terms: frozenset[int]
-
-    @property
-    def free(self) -> frozenset[str]:
-        """Return the words that are in no term of several: the mass of "calcifications in a mass" names none."""
-        return frozenset(word for place, word in enumerate(self.words) if place not in self.terms)
+def _words(text: str) -> list[str]:
+    """Return a text's words as they stand, short forms written out and lexicon terms of several words left out."""
+    plain = re.sub(r"(?<=\w)[-_/](?=\w)", " ", _CATEGORY.sub(" ", written_out(text)))
+    words = split_words(_terms().sub(" ", plain))
+    return [word for raw in words for word in _abbreviations().get(raw.casefold(), (raw,))]
 
 
-def _judged(text: str, topics: dict[str, Topic]) -> tuple[Kind, list[str]] | None:
-    """Return what is wrong with a text and which of its words are about that."""
-    said = _read(text, topics.values())
-    free = said.free
-    whole = {(name, phrase) for name, one in topics.items() for phrase in one.names | one.organs if phrase <= free}
-    asked = [
-        (one, phrase)
-        for name, one in topics.items()
-        for phrase in _naming(name, one, said, [phrase for other, phrase in whole if other != name])
-    ]
-    denied = _denied(text)
-    refused = {phrase for _, phrase in asked if phrase & denied}
-    # With "no carotid artery" the carotid is denied too, and with "breast without a lesion" there is nothing to find.
-    without = {one for one, phrase in asked if phrase in refused}
-    left = [
-        (one, phrase)
-        for one, phrase in asked
-        if not (any(phrase <= other for other in refused) or (one in without and phrase in one.organs))
-    ]
-    elsewhere = _elsewhere(said, topics.values())
-    if elsewhere:
-        return "other", [elsewhere]
-    if refused and not left:
-        return "denied", []
-    unknown = _unknown(said, topics.values())
-    if unknown:
-        return "unknown", unknown
-    named = [one for one, _ in left]
-    if not named or _unknown(said, named) or _is_about_a_feature(said, [phrase for _, phrase in left]):
-        return "nothing", []
-    return None
+def _asks_for(one: Topic, words: Sequence[str]) -> bool:
+    """Return whether base forms of words ask for a thing and nothing else: the rule of this module."""
+    naming = [phrase for phrase in one.names | one.organs if phrase <= set(words)]
+    if not naming or _denies(one, words) or not all(word in _DENYING or one.takes(word) for word in words):
+        return False
+    return len(words) == 1 or words[-1] not in features() or not any(words[-2] in phrase for phrase in naming)
 
 
-def _read(text: str, topics: Iterable[Topic]) -> _Said:
-    plain = split_words(_CATEGORY.sub(" ", written_out(text)))
-    shown = tuple(word for raw in plain for word in _abbreviations().get(raw.casefold(), (raw,)))
-    words = tuple(map(base_form, shown))
-    terms = frozenset(term for one in topics for term in one.terms)
-    longest = max(map(len, terms), default=0)
-    inside: set[int] = set()
-    for place in range(len(words)):
-        lengths = (length for length in range(longest, 1, -1) if words[place : place + length] in terms)
-        inside.update(range(place, place + next(lengths, 0)))
-    return _Said(shown, words, frozenset(inside))
+def _denies(one: Topic, words: Sequence[str]) -> bool:
+    """Return whether a text denies the thing: "no dark lesion" does, and "lesion, not a cyst" leaves a lesion."""
+    denied: set[str] = set()
+    for place in (place for place, word in enumerate(words) if word in _DENYING):
+        behind = words[place + 1 :]
+        looks_back = fillers().issuperset(behind) or (words[place] in _DENYING_BACK and behind[0] != "of")
+        beside = words[:place][::-1] if looks_back else behind
+        denied.update(takewhile(lambda word: one.takes(word) and word not in features(), beside))
+    return bool(denied) and not any(phrase <= set(words) - denied for phrase in one.names)
 
 
-def _naming(name: str, one: Topic, said: _Said, others: Iterable[Phrase]) -> list[Phrase]:
-    """Return the phrases of a text that name a topic; `others` are those that name other things a model learned."""
-    free = said.free
-    found = [phrase for phrase in one.names if phrase <= frozenset(said.words)]
-    if not any(phrase <= free and not all(map(one.takes, phrase)) for phrase in (*names_elsewhere(name), *others)):
-        found += [phrase for phrase in one.findings if phrase <= free]
-    normal = tuple(load_vocabulary().class_words["normal"])
-    # "Breast calcifications" are no breast lesion; "normal breast, composition fat" is about the breast.
-    if found or not (said.terms or free & features()) or any(word.startswith(normal) for word in free):
-        found += [phrase for phrase in one.organs if phrase <= free]
-    return found
-
-
-def _elsewhere(said: _Said, topics: Iterable[Topic]) -> str:
-    """Return what a text names that the vocabulary knows and no topic has, by its longest name; "" for nothing."""
-    there, learned = frozenset(said.words), tuple(topics)
-    found = [
-        text
-        for phrase, text in names_elsewhere().items()
-        if phrase <= there and not all(any(one.takes(word) for one in learned) for word in phrase)
-    ]
+def _named_elsewhere(words: Sequence[str], topics: Sequence[Topic]) -> str:
+    """Return the longest name in a text that the vocabulary has for something else; "" for none."""
+    foreign = {word for word in words if not any(one.takes(word) for one in topics)}
+    found = [text for phrase, text in names_of_all().items() if phrase <= set(words) and phrase & foreign]
     return max(found, key=len, default="")
 
 
-def _unknown(said: _Said, topics: Iterable[Topic]) -> list[str]:
-    """Return the words of a text, as they stand, that say nothing about any of the topics."""
-    learned = tuple(topics)
-    has_terms = any(one.terms for one in learned)
-
-    def is_fine(place: int, word: str) -> bool:
-        means_nothing = word.isdigit() or word in fillers() or word in _NEGATORS
-        return means_nothing or (has_terms and place in said.terms) or any(one.takes(word) for one in learned)
-
-    unknown = (said.shown[place] for place, word in enumerate(said.words) if not is_fine(place, word))
-    return list(dict.fromkeys(unknown))
-
-
-def _is_about_a_feature(said: _Said, phrases: Sequence[Phrase]) -> bool:
-    """Return whether a text asks for something of what it names: the margin of the mass, the mass margin."""
-    naming = frozenset(word for phrase in phrases for word in phrase)
-    if len(said.words) > 1 and said.words[-1] in features() and said.words[-2] in naming:
-        return True
-    before = next((place for place, word in enumerate(said.words) if word in naming), 0)
-    return any(said.words[place] in features() and said.words[place + 1] in _LED_BY for place in range(before))
-
-
-def _denied(text: str) -> frozenset[str]:
-    """Return the base forms of what a text denies; "not circumscribed" is a term of its own and denies nothing."""
-    plain = re.sub(r"(?<=\w)[-_/](?=\w)", " ", written_out(text).lower())
-    plain = _negative_terms().sub(" ", plain)
-    # A "non" denies the one word behind it, which `negated` would look for at the end of the phrase.
-    alone = [base_form(word) for word in _NON.findall(plain)]
-    return frozenset([*alone, *(word for _, head in negated(_NON.sub(" ", plain)) for word in base_forms(head))])
+def _unknown(shown: Sequence[str], topics: Sequence[Topic]) -> list[str]:
+    """Return the words of a text, as they stand, that may stand beside nothing that was learned."""
+    forms = {word: base_form(word) for word in shown}
+    return [word for word, form in forms.items() if not (form in _DENYING or any(one.takes(form) for one in topics))]
 
 
 @cache
-def _negative_terms() -> re.Pattern[str]:
+def _terms() -> re.Pattern[str]:
     texts = [text for term in load_vocabulary().descriptors for text in (term.term, *term.synonyms)]
-    plain = (text.lower().replace("-", " ").replace("/", " ") for text in texts)
-    return re.compile(rf"\b(?:{any_of(text for text in plain if _NEGATORS & {*text.split()})})\b")
+    plain = (re.sub("[-/]", " ", text) for text in texts)
+    return re.compile(rf"\b(?:{any_of(text for text in plain if ' ' in text)})\b", re.I)
 
 
 @cache
@@ -222,7 +135,7 @@ def _abbreviations() -> dict[str, tuple[str, ...]]:
 
 def _in_words(unknown: Sequence[str]) -> str:
     """Return "the words 'one', 'two' and 4 more"."""
-    shown = [f"'{_shortened(word)}'" for word in unknown[:_WORDS_SHOWN]]
+    shown = [f"'{shortened(word, _SHOWN)}'" for word in unknown[:_WORDS_SHOWN]]
     shown += [f"{len(unknown) - _WORDS_SHOWN} more"] if len(unknown) > _WORDS_SHOWN else []
     return f"the word{'s' if len(unknown) > 1 else ''} {_listed(shown)}"
 
@@ -232,10 +145,5 @@ def _listed(texts: Sequence[str]) -> str:
 
 
 def _lowered(title: str) -> str:
-    title = _shortened(title)
+    title = shortened(title, _SHOWN)
     return title if title[1:2].isupper() else title[:1].lower() + title[1:]
-
-
-def _shortened(text: str) -> str:
-    shown = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1].rstrip()}…"

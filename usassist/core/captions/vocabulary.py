@@ -8,6 +8,7 @@ from typing import Any
 
 from usassist.core import paths
 from usassist.core.errors import ModelError
+from usassist.core.project.labels import folded
 
 _NAMED = "-named"
 
@@ -28,16 +29,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Organ:
-    """An organ in the words of reports, its own name first; `target` is the name of what there is to segment.
-
-    `parts` are the synonyms that mean a part of it or a neighbour, which the target's masks do not outline.
-    """
+    """An organ in the words of reports, its own name first; `target` is the name of what there is to segment."""
 
     name: str
     title: str
     target: str
     synonyms: tuple[str, ...]
-    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +91,9 @@ class Vocabulary:
 
         Case does not count, and "_" is a space.
         """
-        wanted = _folded(text)
+        wanted = folded(text)
         for target in self.targets.values():
-            if wanted in map(_folded, (target.name, target.title, *target.prompts)):
+            if wanted in map(folded, (target.name, target.title, *target.prompts)):
                 return target
         return None
 
@@ -117,10 +114,6 @@ class Vocabulary:
         return found
 
 
-def _folded(text: str) -> str:
-    return " ".join(text.replace("_", " ").split()).casefold()
-
-
 @cache
 def load_vocabulary() -> Vocabulary:
     """Read `resources/vocabulary.toml`."""
@@ -136,9 +129,7 @@ def load_vocabulary() -> Vocabulary:
         targets,
         captions={name: tuple(texts) for name, texts in raw["captions"].items()},
         organs={
-            name: Organ(
-                *(name, entry["title"], entry["target"], tuple(entry["synonyms"])), parts=tuple(entry.get("parts", ()))
-            )
+            name: Organ(name, entry["title"], entry["target"], tuple(entry["synonyms"]))
             for name, entry in raw["organs"].items()
         },
         descriptors=tuple(_descriptors(raw["descriptors"])),

@@ -106,6 +106,12 @@ def standard_terms(text: str) -> str:
     return _SYSTEM.sub(lambda found: f"{found[1].upper()}-RADS", text)
 
 
+def shortened(text: str, most: int = 60) -> str:
+    """Return a text for one line of a screen: cut to so many characters with an ellipsis, control signs as "?"."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return shown if len(shown) <= most else f"{shown[: most - 1].rstrip()}…"
+
+
 def any_of(words: Iterable[str]) -> str:
     """Return a regular expression for any of these words, the longest first."""
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))

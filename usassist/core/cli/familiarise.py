@@ -26,7 +26,8 @@ def familiarise(
         raise ModelError(f"{name!r} ships with usassist and stays as it is; give the folder of a copy of it.")
     model, _ = load_model(name)
     examples = [example for folder in data for example in load(folder) if example.split in ("train", "val")]
-    pictures, _ = read_pictures(examples, size=model.config.preprocess.size, on_progress=on_progress)
+    own = model.config.preprocess
+    pictures, _ = read_pictures(examples, size=own.size, sharpest=own.sharpest, on_progress=on_progress)
     parts = {split: [item for item in pictures if item.example.split == split] for split in ("train", "val")}
     found = learn_familiarity(model, parts["train"], parts["val"], on_progress=on_progress)
     if found is None:

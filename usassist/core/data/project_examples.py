@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from usassist.core.captions.asked_label import target_of_label
 from usassist.core.captions.vocabulary import load_vocabulary
 from usassist.core.data.example import Example
 from usassist.core.data.objects import ONE_OBJECT, RegionTruth
@@ -40,7 +41,7 @@ def project_examples(root: Path, *, every_object: bool = False) -> list[Example]
         logger.warning("%s: %d frames show other labels only and are left out.", root, len(accepted) - len(used))
     objects = tuple(label.id for label in project.labels if any(_shows(a, frozenset([label.id])) for a in accepted))
     names = objects or tuple(label.id for label in project.labels[:1]) or (ONE_OBJECT,)
-    shows = _asked_for(project.labels[0]) if project.labels else ""
+    shows = next((target_of(label) or label.caption.strip() or label.name.strip() for label in project.labels[:1]), "")
     return [replace(_example(project, annotation, entries, wanted, names), shows=shows) for annotation in used]
 
 
@@ -58,17 +59,12 @@ def learned_labels(project: Project) -> frozenset[str]:
 
 
 def target_of(label: Label) -> str:
-    """Return the name of the vocabulary's target that a label means, by its id, name or caption; "" for none."""
-    words = {label.id, label.name.lower(), label.caption.lower()}
-    targets = load_vocabulary().targets
-    return next((name for name, target in targets.items() if words & {*target.classes, *target.prompts}), "")
+    """Return the name of the vocabulary's target that masks of a label show, "" for none.
 
-
-def _asked_for(label: Label) -> str:
-    """Return the vocabulary's target that a label's words ask for, else these words."""
-    vocabulary, words = load_vocabulary(), (label.caption, label.name)
-    found = next((target for text in words if (target := vocabulary.target_of_text(text)) is not None), None)
-    return found.name if found is not None else label.caption.strip() or label.name.strip()
+    That is what its words ask for; a label called as the class of a dataset ("Malignant") is for what the class shows.
+    """
+    found = target_of_label(label) or load_vocabulary().target_of_class(label.name.casefold())
+    return found.name if found is not None else ""
 
 
 def _example(

@@ -93,12 +93,15 @@ class HeadConfig:
 class PreprocessConfig:
     """How an image becomes the input: grey, squashed to `size` x `size`, scaled to 0..1, then (x - mean) / std.
 
-    `mean` and `std` are one number, or three for the copies of the grey value that stand for red, green and blue.
+    `mean` and `std` are one number, or three for the copies of the grey value that stand for red, green and blue. An
+    image sharper than `sharpest` at that size is blurred until it is not (`geometry.sharpness`); 0 leaves all as they
+    are.
     """
 
     size: int = 256
     mean: tuple[float, ...] = (0.5,)
     std: tuple[float, ...] = (0.5,)
+    sharpest: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +267,7 @@ def _check_ranges(config: ModelConfig, where: str) -> None:
         ("adapter.bottleneck", config.adapter.bottleneck, 1, 4096),
         ("adapter.dropout", config.adapter.dropout, 0.0, 0.99),
         ("preprocess.size", preprocess.size, 16, 2048),
+        ("preprocess.sharpest", preprocess.sharpest, 0.0, 10.0),
         *(("preprocess.std", std, 1e-6, 1e6) for std in preprocess.std),
         *(("adapter.layers", layer, 0, 255) for layer in config.adapter.layers),
         ("adapter.rank", config.adapter.rank, 1, 4096),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from usassist.core.geometry.cv import cv2
+from usassist.core.geometry.sharpness import blur_to, blurred
 from usassist.core.models.config import PreprocessConfig
 
 
@@ -16,6 +17,12 @@ def resize_grey(grey: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]
     shrinks = grey.shape[0] > size or grey.shape[1] > size
     resized = cv2.resize(grey, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return np.asarray(resized, dtype=np.uint8)
+
+
+def as_seen(grey: npt.NDArray[np.uint8], config: PreprocessConfig) -> npt.NDArray[np.uint8]:
+    """Return what a model sees of a scan (HxW uint8): size x size, and no sharper than it is used to."""
+    view = resize_grey(grey, config.size)
+    return blurred(view, blur_to(view, config.sharpest))
 
 
 def to_tensor(images: Sequence[npt.NDArray[np.uint8]], config: PreprocessConfig) -> Tensor:

@@ -1,5 +1,7 @@
 """Which label of a project stands for a class that a model names, and the label that is made where none does."""
 
+import hashlib
+import itertools
 import re
 from collections.abc import Collection, Sequence
 
@@ -8,16 +10,24 @@ from usassist.core.project.palette import next_colour
 
 _UNNAMED = "Unnamed class"
 _MAX_NAME = 60
+_MAX_SLUG = 48
 _MAX_CAPTION = 1000
 
 
 def new_id(name: str, taken: Collection[str]) -> str:
-    """Return an id for a label of this name: a-z, 0-9, "_" and "-", different from those that are taken."""
-    slug = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")[:56] or "label"
-    number = 1
-    while (found := slug if number == 1 else f"{slug}-{number}") in taken:
-        number += 1
-    return found
+    """Return an id for a label of this name: a-z, 0-9 and "-", different from those that are taken.
+
+    Where these letters do not tell the name from others ("胎头", "病 lesion", a very long one) or make a taken id, a
+    short hash of the name stands behind them: the same name gives the same id in every run, and others give others.
+    """
+    name = " ".join(name.split()).casefold()
+    slug = re.sub(r"[^a-z0-9]+", "-", name).strip("-")
+    is_told = slug == slug[:_MAX_SLUG] and not any(letter.isalnum() and not letter.isascii() for letter in name)
+    if is_told and slug and slug not in taken:
+        return slug
+    hashed = f"{slug[:_MAX_SLUG].rstrip('-') or 'label'}-{_hash(name)}"
+    numbered = (f"{hashed}-{number}" for number in itertools.count(2))
+    return next(found for found in itertools.chain([hashed], numbered) if found not in taken)
 
 
 def label_for(class_name: str, labels: Sequence[Label]) -> Label | None:
@@ -29,17 +39,17 @@ def label_for(class_name: str, labels: Sequence[Label]) -> Label | None:
     exact = next((label for label in labels if label.id == class_name), None)
     if exact is not None:
         return exact
-    wanted = _folded(_shown(class_name))
-    named = next((label for label in labels if _folded(label.name) == wanted), None)
+    wanted = folded(_shown(class_name))
+    named = next((label for label in labels if folded(label.name) == wanted), None)
     if named is not None:
         return named
-    captioned = [label for label in labels if _folded(label.caption) == wanted]
+    captioned = [label for label in labels if folded(label.caption) == wanted]
     return captioned[0] if len(captioned) == 1 else None
 
 
 def is_called(label: Label, text: str) -> bool:
     """Return whether a text is a label's own words: its name or its caption; case does not count, "_" is a space."""
-    return _folded(text) in (_folded(label.name), _folded(label.caption)) and bool(_folded(text))
+    return folded(text) in (folded(label.name), folded(label.caption)) and bool(folded(text))
 
 
 def label_of_class(class_name: str, labels: Sequence[Label], *, taken: Collection[str] = ()) -> Label:
@@ -52,10 +62,16 @@ def label_of_class(class_name: str, labels: Sequence[Label], *, taken: Collectio
     return Label(new_id(name, ids), name[:_MAX_NAME], next_colour(labels), name[:_MAX_CAPTION])
 
 
+def _hash(name: str) -> str:
+    """Return 6 hexadecimal digits; bytes of a command line that are no text count as well."""
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:6]
+
+
 def _shown(class_name: str) -> str:
     """Return a class's name on one line, never empty: a model's file may hold anything."""
     return " ".join(class_name.split()) or _UNNAMED
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """Return a text as names are compared: case does not count, "_" is a space, and so are several."""
     return " ".join(text.replace("_", " ").split()).casefold()

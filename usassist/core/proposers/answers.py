@@ -54,7 +54,6 @@ class Answers:
         box = scan_box(frame)
         maps = probabilities(out, box)
         decided = uncontested(torch.from_numpy(maps)).numpy()
-        warning = text_warning(self.config, prompt)
         proposals = []
         for index in self._wanted(prompt, len(maps)):
             presence, quality = self._confidence(out, index, trust)
@@ -64,23 +63,31 @@ class Answers:
                 found[box.slices] = decided[index] > self.threshold
             likely = _in_frame(maps[index], box, frame.shape)
             mask = obeyed(Mask.from_array(found), prompt, seen=box, likely=likely)
+            label_id = prompt.label_id if len(maps) == 1 else self.config.classes[index]
             proposals.append(
-                Proposal(
-                    frame_key=frame.ref.key,
-                    label_id=prompt.label_id if len(maps) == 1 else self.config.classes[index],
-                    mask=mask,
-                    presence=presence,
-                    quality=quality,
-                    engine=self.engine,
-                    weights_hash=self.weights_hash,
-                    prompt=prompt,
-                    seconds=0.0,
-                    probability=likely,
-                    warning=warning,
-                    text_warning=warning,
-                )
+                self._proposal(frame, prompt, mask, label_id=label_id, judged=(presence, quality), likely=likely)
             )
         return proposals
+
+    def _proposal(
+        self, frame: Frame, prompt: Prompt, mask: Mask, *, label_id: str, judged: tuple[float, float], likely: Floats
+    ) -> Proposal:
+        """Return one object's proposal; `judged` are its presence and its quality."""
+        warning = text_warning(self.config, prompt)
+        return Proposal(
+            frame_key=frame.ref.key,
+            label_id=label_id,
+            mask=mask,
+            presence=judged[0],
+            quality=judged[1],
+            engine=self.engine,
+            weights_hash=self.weights_hash,
+            prompt=prompt,
+            seconds=0.0,
+            probability=likely,
+            warning=warning,
+            text_warning=warning,
+        )
 
     def _wanted(self, prompt: Prompt, count: int) -> Sequence[int]:
         """Return the objects that are asked for: all, or the one whose name the text is."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from usassist.core.domain import Frame, Mask, Prompt, Proposal
+from usassist.core.domain import Frame, Prompt, Proposal
 from usassist.core.errors import ModelError
 from usassist.core.io.scan import scan_box, scan_grey
 from usassist.core.models.config import ModelConfig, Precision, Task
@@ -18,10 +18,11 @@ from usassist.core.models.memory import keep_freed_memory
 from usassist.core.models.threads import answers_side_by_side, limit_threads, one_thread
 from usassist.core.models.token_count import TokenCount
 from usassist.core.proposers.answers import Answers
+from usassist.core.proposers.conditions import Conditions
 from usassist.core.proposers.proposer import BuildOptions, Proposer, ProposerSpec
 from usassist.core.proposers.remembered import Remembered
 from usassist.core.proposers.spatial import SPATIAL, PastAnswers, maps_for, refuse_pointing, spatial_prompt
-from usassist.core.proposers.support import support_mask, support_token
+from usassist.core.proposers.support import support_token
 from usassist.core.proposers.unlike import Watch
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 
 _FRAMES_REMEMBERED = 8
-_PROMPTS_REMEMBERED = 64
 _QUESTIONS_REMEMBERED = 2
 _TEXTS_AT_ONCE = 64
 
@@ -69,8 +69,7 @@ class ClipMonaProposer:
         self._watch = Watch(familiarity)
         self._past = PastAnswers()
         self._frames: Remembered[bytes, ImageFeatures] = Remembered(_FRAMES_REMEMBERED)
-        self._texts: Remembered[str, Tensor] = Remembered(_PROMPTS_REMEMBERED)
-        self._supports: Remembered[bytes, Tensor] = Remembered(_PROMPTS_REMEMBERED)
+        self._conditions = Conditions(config)
         self._questions: Remembered[Hashable, Begun] = Remembered(_QUESTIONS_REMEMBERED)
 
     @property
@@ -129,11 +128,11 @@ class ClipMonaProposer:
             if self._config.follows_clicks:
                 out = model.answer(self._begun(frame, features, prompt), maps_for(pointed, features))
             else:
-                out = model.decode(features, self._asked(model, prompt))
+                out = model.decode(features, self._conditions.of(prompt, model, image=self._image))
             (like,) = self._watch.judge([frame], features)
             found = self._answers.proposals(frame, prompt, out, pointed, trust=like.trust)
         if self._config.follows_clicks:
-            self._past.keep(found[0], out, seen=scan_box(frame))
+            self._past.keep(found[0], out, seen=scan_box(frame), threshold=self._answers.threshold)
         seconds = (time.perf_counter() - started) / len(found)
         return tuple(like.told(proposal, seconds=seconds) for proposal in found)
 
@@ -151,7 +150,7 @@ class ClipMonaProposer:
         model = self._segmenter()
         with torch.inference_mode():
             features = model.encode(torch.cat([self._image(frame) for frame in frames]))
-            out = model.decode(features, self._asked(model, prompt))
+            out = model.decode(features, self._conditions.of(prompt, model, image=self._image))
         likes = self._watch.judge(frames, features)
         found = []
         for frame, like in zip(frames, likes, strict=True):
@@ -199,8 +198,7 @@ class ClipMonaProposer:
 
     def close(self) -> None:
         self._frames.clear()
-        self._texts.clear()
-        self._supports.clear()
+        self._conditions.clear()
         self._questions.clear()
         self._past.clear()
 
@@ -227,46 +225,17 @@ class ClipMonaProposer:
         """Return a question as far as no click changes it; the next click on the frame goes on from there."""
         model = self._segmenter()
         key = (frame.token, (prompt.text or "").strip(), tuple(support_token(*case) for case in prompt.support))
-        return self._questions.get(key, lambda: model.begin(features, self._asked(model, prompt)))
+        return self._questions.get(
+            key, lambda: model.begin(features, self._conditions.of(prompt, model, image=self._image))
+        )
 
     def _image(self, frame: Frame) -> "Tensor":
         """Return a frame as the model's input (1, 3, size, size): the one way for every question."""
-        from usassist.core.models.preprocess import resize_grey, to_tensor
+        from usassist.core.models.preprocess import as_seen, to_tensor
 
         preprocess = self._config.preprocess
-        image = to_tensor([resize_grey(scan_grey(frame), preprocess.size)], preprocess)
+        image = to_tensor([as_seen(scan_grey(frame), preprocess)], preprocess)
         return image.to(self._model.encoder.device)
-
-    def _asked(self, model: "Segmenter", prompt: Prompt) -> "Tensor | None":
-        """Return the condition (1, D) that a prompt means, None for no condition."""
-        import torch
-
-        text = (prompt.text or "").strip()
-        asked = []
-        if text and self._config.follows_text:
-            asked.append(self._texts.get(text, lambda: model.embed_texts([text])))
-        if prompt.support:
-            asked.append(self._support(model, prompt.support))
-        return torch.stack(asked).mean(0) if len(asked) > 1 else next(iter(asked), None)
-
-    def _support(self, model: "Segmenter", cases: tuple[tuple[Frame, Mask], ...]) -> "Tensor":
-        import torch
-
-        if not self._config.follows_text:
-            raise ModelError(
-                f"The model {self._config.name} takes no support images: it was trained for what it looks for. Choose "
-                f"a model of one object with the head promptable, film_skip or clipseg."
-            )
-        return torch.cat([self._support_case(model, frame, mask) for frame, mask in cases]).mean(0, keepdim=True)
-
-    def _support_case(self, model: "Segmenter", frame: Frame, mask: Mask) -> "Tensor":
-        import torch
-
-        def embed() -> "Tensor":
-            shown = torch.from_numpy(support_mask(frame, mask, size=self._config.preprocess.size))
-            return model.embed_support(self._image(frame), shown[None, None].to(self._model.encoder.device))
-
-        return self._supports.get(support_token(frame, mask), embed)
 
     def _pointed(self, frame: Frame, prompt: Prompt) -> "SpatialPrompt | None":
         if not self._config.follows_clicks:

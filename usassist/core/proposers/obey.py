@@ -7,8 +7,9 @@ has its click's sign:
   lies in it, else a disc around the click that reaches to the piece's nearest border. A box says that something is
   there, so the last piece of its answer loses the disc only.
 - What was clicked and is missing comes: the part around it that the model holds for at least half as likely.
-- Pieces that neither a positive click nor the mask before touches go: the object that is pointed at is one. They stay
-  where a box was drawn after that mask, and where nothing else would be left.
+- Pieces that neither a positive click nor the mask before touches go: the object that is pointed at is one. Who only
+  takes away from a mask may be left with nothing; in a box, which says that something is there, they stay then, and
+  where it was drawn after that mask.
 
 Of clicks on one pixel the later one counts; between clicks of both signs the nearer one decides.
 """
@@ -42,8 +43,8 @@ def obeyed(mask: Mask, prompt: Prompt, *, seen: Box, likely: Floats) -> Mask:
 
     `seen` is the part of the frame that was looked at: clicks beside it count for nothing, and the answer stays in it.
     `likely` (HxW) are the model's probabilities. Without clicks nothing changes.
-    Complexity: a look at each clicked pixel and one labelling of the mask's crop; distances only where a click is not
-    followed, in the box of the piece that it lies in.
+    Complexity: a look at each clicked pixel and one labelling of the mask's crop. A click that is not followed costs a
+    copy of the crop, and the filling of its piece and the distances in that piece's box.
     """
     signs = _signs(prompt.points, seen)
     wanted = [at for at, positive in signs.items() if positive]
@@ -55,8 +56,9 @@ def obeyed(mask: Mask, prompt: Prompt, *, seen: Box, likely: Floats) -> Mask:
         if not mask.contains(*at):
             mask = _with(mask, at, refused, seen=seen, likely=likely)
     before = None if prompt.mask is None or prompt.mask.is_empty else prompt.mask
-    if signs and (before is not None or prompt.box is None):
-        mask = _touched(mask, wanted, before)
+    if signs and not mask.is_empty and (before is not None or (wanted and prompt.box is None)):
+        touched = _touched(mask, wanted, before)
+        mask = mask if touched.is_empty and prompt.box is not None else touched
     return mask
 
 
@@ -71,18 +73,17 @@ def _signs(points: Sequence[PromptPoint], seen: Box) -> dict[Pixel, bool]:
 
 def _without(mask: Mask, at: Pixel, wanted: Sequence[Pixel], *, in_box: bool) -> Mask:
     """Return a mask without the piece around a clicked pixel, or without a disc around that."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.crop.view(np.uint8), connectivity=4)
     top, left = mask.origin
-    label = labels[at[0] - top, at[1] - left]
-    column, row, width, height, _ = (int(value) for value in stats[label])
+    filled = mask.crop.astype(np.uint8)
+    area, _, _, (column, row, width, height) = cv2.floodFill(filled, None, (at[1] - left, at[0] - top), 2)
     place = slice(row, row + height), slice(column, column + width)
-    part = labels[place] == label
+    part = filled[place] == 2
     piece = Mask(mask.shape, (top + row, left + column), part)
     depth = depth_inside(part)
     reach = float(depth[at[0] - piece.origin[0], at[1] - piece.origin[1]])
     is_about_all = reach >= _DEEP * float(depth.max()) and not any(piece.contains(*other) for other in wanted)
     crop = mask.crop.copy()
-    if is_about_all and not (in_box and count <= 2):
+    if is_about_all and not (in_box and area == mask.area):
         crop[place] &= ~part
     else:
         box = _around(at, reach).intersection(mask.box)
@@ -95,6 +96,7 @@ def _with(mask: Mask, at: Pixel, refused: Sequence[Pixel], *, seen: Box, likely:
     reach = max(1.0, _REACH * max(seen.height, seen.width))
     box = _around(at, reach).intersection(seen)
     part = _near(box, at, refused, reach) & (likely[box.slices] >= _AS_LIKELY * likely[at])
+    part[at[0] - box.top, at[1] - box.left] = True  # also where the model has no number for it
     _, labels = cv2.connectedComponents(part.view(np.uint8), connectivity=4)
     full = mask.to_array()
     full[box.slices] |= labels == labels[at[0] - box.top, at[1] - box.left]
@@ -102,17 +104,15 @@ def _with(mask: Mask, at: Pixel, refused: Sequence[Pixel], *, seen: Box, likely:
 
 
 def _touched(mask: Mask, wanted: Sequence[Pixel], before: Mask | None) -> Mask:
-    """Return the 4-connected pieces that a clicked pixel or the mask before touches; all of them where none is."""
+    """Return the 4-connected pieces that a clicked pixel or the mask before touches."""
     count, labels = cv2.connectedComponents(mask.crop.view(np.uint8), connectivity=4)
-    if count <= 2:
-        return mask
     stays = np.zeros(count, dtype=np.bool_)
     for row, col in wanted:
         stays[labels[row - mask.origin[0], col - mask.origin[1]]] = True
     if before is not None:
         stays[labels[pixels_in(before, mask.box)]] = True
     stays[0] = False
-    return Mask(mask.shape, mask.origin, stays[labels]).tight() if stays.any() and not stays[1:].all() else mask
+    return mask if stays[1:].all() else Mask(mask.shape, mask.origin, stays[labels]).tight()
 
 
 def _around(at: Pixel, reach: float) -> Box:

@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float32]
 
 _MASKS_REMEMBERED = 64
 _UNDECIDED = 0.1
-"""How far from a half a probability may lie and still be of the mask's outline, where rounding decides."""
+"""How far from the threshold a probability may lie and still be of the mask's outline, where rounding decides."""
 SPATIAL: frozenset[PromptKind] = frozenset({"points", "box", "mask"})
 """The kinds of prompt that point at a place."""
 
@@ -36,15 +36,16 @@ class PastAnswers:
     def __init__(self) -> None:
         self._behind: OrderedDict[bytes, Floats] = OrderedDict()
 
-    def keep(self, proposal: Proposal, out: "Segmentation", *, seen: Box) -> None:
+    def keep(self, proposal: Proposal, out: "Segmentation", *, seen: Box, threshold: float) -> None:
         """Remember what is behind a proposal, at the size of the outputs; nothing of a model of several objects.
 
+        The model's mask is what is likelier than `threshold` (0 to 1) in `seen`.
         What the person clicked away, or what came with a click, is certain in it: else the model draws it again.
         """
         if not proposal.mask.is_empty and out.logits.shape[1] <= 2:
             behind = out.probability()[0, 0].cpu().numpy()
             if proposal.prompt.points:
-                behind = _as_clicked(behind, proposal.mask, seen)
+                behind = _as_clicked(behind, proposal.mask, seen, threshold)
             self._behind[_token(proposal.frame_key, proposal.mask)] = behind
             while len(self._behind) > _MASKS_REMEMBERED:
                 self._behind.popitem(last=False)
@@ -141,15 +142,16 @@ def _previous(mask: Mask | None, shape: tuple[int, int], seen: Box) -> Floats | 
     return inside.astype(np.float32) if inside.any() else None
 
 
-def _as_clicked(behind: Floats, mask: Mask, seen: Box) -> Floats:
+def _as_clicked(behind: Floats, mask: Mask, seen: Box, threshold: float) -> Floats:
     """Return probabilities in `seen` with certainty where the mask in their middle clearly contradicts them."""
     rows, cols = (
         ((np.arange(count) + 0.5) * pixels / count).astype(np.intp)
         for count, pixels in zip(behind.shape, (seen.height, seen.width), strict=True)
     )
     inside = pixels_in(mask, seen)[np.ix_(rows, cols)]
-    found = np.where(~inside & (behind > 0.5 + _UNDECIDED), np.float32(0), behind)
-    return np.where(inside & (behind < 0.5 - _UNDECIDED), np.float32(1), found)
+    low, high = max(0.0, threshold - _UNDECIDED), min(1.0, threshold + _UNDECIDED)
+    found = np.where(~inside & (behind > high), np.float32(0), behind)
+    return np.where(inside & (behind < low), np.float32(1), found)
 
 
 def _token(frame_key: str, mask: Mask) -> bytes:

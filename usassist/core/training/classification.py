@@ -106,7 +106,11 @@ class Classification(Task[LabelBatch]):
         self._shard = shard
         wanted = [e for e in examples if e.split in ("train", "val") and e.class_name in self._names]
         pictures, self.failed = read_pictures(
-            wanted, size=config.preprocess.size, unmark=config.augment.unmark > 0, on_progress=on_progress
+            wanted,
+            size=config.preprocess.size,
+            sharpest=config.preprocess.sharpest,
+            unmark=config.augment.unmark > 0,
+            on_progress=on_progress,
         )
         self._train = [picture for picture in pictures if picture.example.split == "train"]
         self._val = [picture for picture in pictures if picture.example.split == "val"]

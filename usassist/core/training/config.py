@@ -148,6 +148,7 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         ("frozen_stages", config.frozen_stages, 0, 100),
         ("seed", config.seed, 0, 2**31),
         ("preprocess.size", config.preprocess.size, 32, 2048),
+        ("preprocess.sharpest", config.preprocess.sharpest, 0.0, 10.0),
         *(("preprocess.std", std, 1e-6, 1e6) for std in config.preprocess.std),
         *((f"loss.{name}", getattr(config.loss, name), 0.0, 1e6) for name in _LOSS_WEIGHTS),
         ("balance.class_power", config.balance.class_power, 0.0, 4.0),

@@ -124,7 +124,11 @@ class Contrastive(Task[PairBatch]):
         if bare:
             logger.warning("%d images have no caption, nor a class that the vocabulary describes; left out.", bare)
         pictures, self.failed = read_pictures(
-            wanted, size=config.preprocess.size, unmark=config.augment.unmark > 0, on_progress=on_progress
+            wanted,
+            size=config.preprocess.size,
+            sharpest=config.preprocess.sharpest,
+            unmark=config.augment.unmark > 0,
+            on_progress=on_progress,
         )
         self._train = [picture for picture in pictures if picture.example.split == "train"]
         val = [picture for picture in pictures if picture.example.split == "val"]

@@ -14,7 +14,9 @@ from usassist.core.data.frames import read_frames
 from usassist.core.data.marks import without_marks
 from usassist.core.errors import TrainingError
 from usassist.core.geometry.cv import cv2
+from usassist.core.geometry.sharpness import blur_to, blurred
 from usassist.core.io.scan import scan_grey
+from usassist.core.log import READING_IMAGES
 from usassist.core.models.preprocess import resize_grey, to_tensor
 from usassist.core.training.config import TrainConfig
 from usassist.core.training.distributed import Shard
@@ -55,9 +57,16 @@ class Picture:
 
 
 def read_pictures(
-    examples: Sequence[Example], *, size: int, unmark: bool = False, on_progress: OnProgress | None = None
+    examples: Sequence[Example],
+    *,
+    size: int,
+    sharpest: float = 0.0,
+    unmark: bool = False,
+    on_progress: OnProgress | None = None,
 ) -> tuple[list[Picture], list[str]]:
     """Decode every example's scan, for a model of size x size; returns them and one reason for each that failed.
+
+    Scans sharper than `sharpest` at that size are blurred as the engine does.
 
     With `unmark` training images are kept without their burned-in marks, too. Raises TrainingError for more than 8 GB
     of images, before the machine starts to swap.
@@ -69,13 +78,27 @@ def read_pictures(
     for example, frame in frames:
         grey = scan_grey(frame)
         clean = without_marks(grey) if unmark and example.split == "train" else grey  # shrinking makes strokes fainter
-        without = None if clean is grey else shrunk(clean, size=size)
-        pictures.append(Picture(example, shrunk(grey, size=size), resize_grey(grey, size), without))
+        pictures.append(Picture(example, *seen_and_kept(grey, None if clean is grey else clean, size, sharpest)))
         held += pictures[-1].nbytes
         require_room(held, images=len(pictures), total=len(examples))
         if on_progress is not None:
-            on_progress("reading images", len(pictures) + len(failed), len(examples))
+            on_progress(READING_IMAGES, len(pictures) + len(failed), len(examples))
     return pictures, failed
+
+
+def seen_and_kept(grey: Grey, clean: Grey | None, size: int, sharpest: float) -> tuple[Grey, Grey, Grey | None]:
+    """Return a scan (HxW uint8) to be augmented, what the engine sees of it, and it without marks to be augmented.
+
+    What is sharper than `sharpest` in the engine's view is blurred by as much in each.
+    """
+    view = resize_grey(grey, size)
+    sigma = blur_to(view, sharpest)
+
+    def kept(image: Grey) -> Grey:
+        small = shrunk(image, size=size)
+        return blurred(small, sigma * small.shape[1] / size, sigma * small.shape[0] / size)
+
+    return kept(grey), blurred(view, sigma), None if clean is None else kept(clean)
 
 
 def shrunk(image: Grey, *, size: int, nearest: bool = False) -> Grey:

@@ -1,7 +1,7 @@
 """Examples with masks, read into memory once for all epochs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,8 @@ from usassist.core.data.marks import without_marks
 from usassist.core.errors import UsassistError
 from usassist.core.geometry.cv import cv2
 from usassist.core.io.scan import scan_box, scan_grey
-from usassist.core.models.preprocess import resize_grey
-from usassist.core.training.images import require_room, shrunk
+from usassist.core.log import READING_IMAGES
+from usassist.core.training.images import require_room, seen_and_kept, shrunk
 from usassist.core.training.task import OnProgress
 
 Index = npt.NDArray[np.uint8]
@@ -50,12 +50,14 @@ def load_all(
     examples: Sequence[Example],
     *,
     size: int,
+    sharpest: float = 0.0,
     objects: Sequence[str] = (),
     unmark: bool = False,
     on_progress: OnProgress | None = None,
 ) -> tuple[list[Loaded], list[str]]:
     """Decode every example for a model of size x size; returns what could be read and, for the rest, one reason each.
 
+    Scans sharper than `sharpest` at that size are blurred as the engine does.
     With `unmark` training images are kept without their burned-in marks, too.
 
     With `objects` the truth tells these apart and takes any other for background; without, it says where anything is.
@@ -73,21 +75,21 @@ def load_all(
             failed.append(f"{example.key}: {error}")
             continue
         grey = scan_grey(frame)
+        clean = without_marks(grey) if unmark and example.split == "train" else grey  # shrinking makes strokes fainter
+        kept, view, without = seen_and_kept(grey, None if clean is grey else clean, size, sharpest)
         item = Loaded(
             example,
-            grey=shrunk(grey, size=size),
+            grey=kept,
             truth=shrunk(truth, size=size, nearest=True),
-            view=resize_grey(grey, size),
+            view=view,
             view_truth=_resize_truth(truth, size),
+            clean=without,
         )
-        if unmark and example.split == "train":
-            clean = without_marks(grey)  # before shrinking, which makes strokes fainter
-            item = item if clean is grey else replace(item, clean=shrunk(clean, size=size))
         held += item.nbytes
         require_room(held, images=len(loaded) + 1, total=len(examples))
         loaded.append(item)
         if on_progress is not None:
-            on_progress("reading images", len(loaded) + len(failed), len(examples))
+            on_progress(READING_IMAGES, len(loaded) + len(failed), len(examples))
     return loaded, failed
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel as Ddp
 
 from usassist.core.errors import TrainingError
+from usassist.core.log import EPOCH
 from usassist.core.models import adapt
 from usassist.core.models.precision import FrozenMatrix, lower
 from usassist.core.training.config import TrainConfig
@@ -182,7 +183,7 @@ def _train_epoch(
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + value
         if watch is not None:
-            watch(f"epoch {state.epoch + 1}", done, steps)
+            watch(f"{EPOCH} {state.epoch + 1}", done, steps)
     if not taken:
         raise TrainingError(
             f"In epoch {state.epoch + 1} no step had a finite gradient: the training diverged, or the images hold "

@@ -122,6 +122,7 @@ class SegmentTask(Task[Batch]):
         loaded, self.failed = load_all(
             used,
             size=config.preprocess.size,
+            sharpest=config.preprocess.sharpest,
             objects=model.config.classes,
             unmark=config.augment.unmark > 0,
             on_progress=on_progress,

@@ -78,9 +78,10 @@ def find_start(config: TrainConfig) -> Start:
 
 
 def with_colours(config: TrainConfig, start: Start, *, stated: Collection[str]) -> TrainConfig:
-    """Return the recipe with the mean and deviation that its first weights know, where it does not state its own.
+    """Return the recipe with the colours that its first weights know, where it does not state its own.
 
-    `stated` are the keys that it does. Without a model to start from or stand on it stays what it is.
+    Those are mean, deviation, and the sharpness above which images are blurred. `stated` are the keys that it does.
+    Without a model to start from or stand on it stays what it is.
     """
     info = start.model or start.base
     if info is None:
@@ -88,7 +89,8 @@ def with_colours(config: TrainConfig, start: Start, *, stated: Collection[str]) 
     own, theirs = config.preprocess, _config_of(info).preprocess
     mean = own.mean if "preprocess.mean" in stated else theirs.mean
     std = own.std if "preprocess.std" in stated else theirs.std
-    return dataclasses.replace(config, preprocess=dataclasses.replace(own, mean=mean, std=std))
+    sharpest = own.sharpest if "preprocess.sharpest" in stated else theirs.sharpest
+    return dataclasses.replace(config, preprocess=dataclasses.replace(own, mean=mean, std=std, sharpest=sharpest))
 
 
 def say_colours(config: TrainConfig, start: Start) -> str:

@@ -159,7 +159,8 @@ def _choose(document: Document, under: list[Region]) -> None:
 
 def _drawn(document: Document) -> list[Region]:
     regions = document.annotation.regions if document.annotation is not None else ()
-    return [region for region in regions if region.label_id == document.asked_label_id]
+    label_id = document.asked_label_id
+    return [region for region in regions if region.label_id == label_id]
 
 
 def _outline_meant(document: Document, x: float, y: float, *, positive: bool, near: float) -> Proposal | None:

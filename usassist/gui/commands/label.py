@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from usassist.core.domain import Annotation, Status
+from usassist.core.domain import Annotation, Proposal, Status
 from usassist.gui.commands.command import FrameCommand, current
 from usassist.gui.document import Document
 
@@ -21,11 +21,10 @@ class SetStatus(FrameCommand):
 class _Answer(SetStatus):
     """Answers for the whole frame: proposals that wait are rejected in the same undo step."""
 
-    def __init__(self, document: Document, status: Status, *, frame_key: str, text: str) -> None:
-        super().__init__(document, status, frame_key=frame_key, text=text)
-        self._rejected = document.proposals
+    _rejected: tuple[Proposal, ...] = ()
 
     def redo(self) -> None:
+        self._rejected = self.document.proposals  # not before: what clicks had erased waits again by now
         for proposal in self._rejected:
             self.document.drop_proposal(proposal)
         super().redo()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from usassist.core.domain import Annotation, Label, Proposal, Region
+from usassist.core.domain import Annotation, Proposal, Region
 from usassist.gui.commands.command import FrameCommand, current, with_region
 from usassist.gui.commands.region import new_region_id
 from usassist.gui.document import Document
@@ -17,8 +17,8 @@ class _Accepting(FrameCommand):
 
     One that refines a region gives that region its mask.
 
-    A class that no label stands for gets a label of its name in the same step: undo takes it back with the regions,
-    redo brings it back, as do regions that come back in any other way.
+    A class that no label stands for gets a label of its name in the same step: undo takes it back with the last region
+    that has it, redo brings it back, as do regions that come back in any other way.
     """
 
     def __init__(self, document: Document, places: Sequence[int], *, text: str) -> None:
@@ -28,8 +28,12 @@ class _Accepting(FrameCommand):
         self._places = tuple(places)
         annotation = document.annotation_of(self.frame_key)
         self._ids = tuple(_region_of(proposal, annotation) or new_region_id() for proposal in proposals)
-        self._label_ids = tuple(proposal.label_id for proposal in proposals)
-        self._added: tuple[Label, ...] = ()
+        refined = [annotation.region(region_id) for region_id in self._ids]
+        # What refines a region keeps that one's label, and adds none.
+        self._label_ids = tuple(
+            region.label_id if region is not None else proposal.label_id
+            for region, proposal in zip(refined, proposals, strict=True)
+        )
         self._sources: tuple[Proposal | None, ...] = ()
 
     def changed(self, annotation: Annotation) -> Annotation:
@@ -44,10 +48,7 @@ class _Accepting(FrameCommand):
         return replace(annotation, status="accepted")
 
     def redo(self) -> None:
-        known = {label.id for label in self.document.labels}
-        labels = self.document.labels_for(self._label_ids)
-        self._label_ids = tuple(label.id for label in labels)
-        self._added = tuple(dict.fromkeys(label for label in labels if label.id not in known))
+        self._label_ids = tuple(label.id for label in self.document.labels_for(self._label_ids))
         self._sources = tuple(
             self.document.take_proposal(proposal, region_id=region_id)
             for region_id, proposal in zip(self._ids, self._proposals, strict=True)
@@ -58,7 +59,7 @@ class _Accepting(FrameCommand):
         super().undo()
         for region_id, source in zip(self._ids, self._sources, strict=True):
             self.document.give_back(region_id, source)
-        self.document.take_back_labels(self._added)
+        self.document.take_back_labels()
         for place, proposal in zip(self._places, self._proposals, strict=True):
             self.document.restore_proposal(proposal, place)
 
@@ -73,7 +74,8 @@ class AcceptProposal(_Accepting):
 
     def __init__(self, document: Document, index: int, *, label_id: str | None = None) -> None:
         super().__init__(document, (index,), text="Accept the proposal")
-        if label_id is not None:
+        annotation = document.annotation_of(self.frame_key)
+        if label_id is not None and annotation.region(self._ids[0]) is None:
             self._label_ids = (label_id,)
 
     def selected_after(self) -> str | None:

@@ -1,5 +1,6 @@
 """What the pages of a training say: what is being done, and what the numbers of its end are worth."""
 
+from usassist.core import log
 from usassist.core.data.accepted import FEW_TO_VALIDATE
 from usassist.gui.jobs.progress import Progress
 from usassist.gui.jobs.training import Plan, Training, Verdict
@@ -11,14 +12,13 @@ RINGED = (
     "The ring is the epoch that is kept: chosen by outlines and presence together, it need not be the highest.\n"
     f"The curve {_MEASURED}"
 )
-EPOCH, _READING = "Epoch", "reading images"
-"""What a training calls its steps."""
+EPOCH = log.EPOCH.capitalize()
 
 
 def steps_of(training: Training, plan: Plan) -> Progress:
     """Return what a running training does now, and how much of it is done; a total of 0 where that is not known."""
     told, done = training.progress, training.epochs[-1].number if training.epochs else 0
-    is_epoch = told is not None and told.text.startswith(EPOCH.lower())
+    is_epoch = told is not None and told.text.startswith(log.EPOCH)
     busy = ""
     if training.stopped:
         busy = "Stopping; what was best so far is put away…"
@@ -29,7 +29,7 @@ def steps_of(training: Training, plan: Plan) -> Progress:
     elif told is not None and not is_epoch and told.done < told.total:
         return Progress(told.done, told.total, f"{told.text.capitalize()}: {told.done} of {told.total}")
     elif not is_epoch and not done:
-        has_read = told is not None and told.text == _READING
+        has_read = told is not None and told.text == log.READING_IMAGES
         busy = "Beginning the first epoch, which takes longest…" if has_read else "Preparing the model…"
     elif done >= plan.epochs:
         busy = "Choosing thresholds on the validation frames…"

@@ -19,7 +19,7 @@ from usassist.core.proposers import specs
 from usassist.gui import theme
 from usassist.gui.docks.class_questions import Classes, Questions, title
 from usassist.gui.docks.class_tree import ClassTree
-from usassist.gui.docks.dock import Dock, ElidedLabel, EmptyState, tool_button, wrapped
+from usassist.gui.docks.dock import Dock, ElidedLabel, EmptyState, context_menu, tool_button, wrapped
 from usassist.gui.document import Document
 from usassist.gui.document.reading import ClassReading, TextMemory, read_classes
 from usassist.gui.settings import Settings
@@ -130,7 +130,7 @@ class ClassesDock(Dock):
 
     def _menu(self) -> QMenu:
         """Return what can be done with the classes and with what is chosen."""
-        menu = QMenu(self)
+        menu = context_menu(self)
         what = self.tree.chosen()
         menu.addAction(theme.icon("ph.plus"), "Add a prompt", self.tree.add_prompt)
         menu.addAction(theme.icon("ph.plus"), "Add a class", self.tree.add_class)

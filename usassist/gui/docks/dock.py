@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QMainWindow,
+    QMenu,
     QSizePolicy,
     QStyle,
     QStyleOptionFrame,
@@ -19,6 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from usassist.core.captions.wording import shortened
 from usassist.gui import theme
 
 _TIP_LINES = 12
@@ -220,6 +222,18 @@ def wrapped(text: str) -> str:
     """Return a text broken into lines for a tooltip, whose plain text Qt does not wrap; a very long one is cut."""
     lines = [part for line in text.splitlines() for part in textwrap.wrap(line, 70)]
     return "\n".join(lines if len(lines) <= _TIP_LINES else [*lines[:_TIP_LINES], "…"])
+
+
+def context_menu(parent: QWidget) -> QMenu:
+    """Return an empty menu that is gone once it was closed: each click makes another one."""
+    menu = QMenu(parent)
+    menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    return menu
+
+
+def menu_text(text: str) -> str:
+    """Return a person's or a model's words as they can stand in a menu: short, and with every "&" as it is."""
+    return shortened(text).replace("&", "&&")
 
 
 def label(text: str, role: str = "") -> QLabel:

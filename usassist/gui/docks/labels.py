@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QListView, QMenu, QStackedWidget, QWi
 from usassist.core.domain import Annotation, Frame, Label, Region
 from usassist.gui import theme
 from usassist.gui.commands import region as region_commands
-from usassist.gui.docks.dock import Dock, EmptyState, label, tool_button
+from usassist.gui.docks.dock import Dock, EmptyState, context_menu, label, menu_text, tool_button
 from usassist.gui.docks.rows import Row, RowDelegate, RowsModel, list_view
 from usassist.gui.document import Document
 
@@ -75,6 +75,7 @@ class LabelsDock(Dock):
 
     def _connect_views(self) -> None:
         self.labels_view.selectionModel().currentChanged.connect(self._on_labels_current)
+        self.labels_view.clicked.connect(lambda index: self._on_labels_current(index, QModelIndex()))
         self.labels_view.doubleClicked.connect(lambda index: self._edit_at(index.row()))
         self.labels_view.customContextMenuRequested.connect(self._on_labels_menu)
         self.regions_view.selectionModel().currentChanged.connect(self._on_regions_current)
@@ -164,7 +165,7 @@ class LabelsDock(Dock):
 
     def _on_labels_menu(self, position: QPoint) -> None:
         row = self.labels_view.indexAt(position).row()
-        menu = QMenu(self)
+        menu = context_menu(self)
         if row >= 0:
             menu.addAction(theme.icon("ph.pencil-simple"), "Rename or recolour…", lambda: self._edit_at(row))
         menu.addAction(theme.icon("ph.plus"), "Add a label…", lambda: self.edit_requested.emit(""))
@@ -184,10 +185,10 @@ class LabelsDock(Dock):
 
     def _relabel_menu(self) -> QMenu:
         """Return a menu of the labels the selected region could have instead."""
-        menu = QMenu(self)
+        menu = context_menu(self)
         selected = self._document.selected_region
         for item in self._document.labels:
-            action = menu.addAction(theme.swatch(item.colour), item.name)
+            action = menu.addAction(theme.swatch(item.colour), menu_text(item.name))
             action.setEnabled(selected is not None and item.id != selected.label_id)
             action.triggered.connect(lambda _checked=False, label_id=item.id: self.relabel_selected(label_id))
         return menu

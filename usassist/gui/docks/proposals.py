@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from usassist.core.captions.asked_label import class_of_text
+from usassist.core.captions.wording import shortened
 from usassist.core.domain import Proposal
 from usassist.core.models.weights import list_models
 from usassist.core.proposers import specs as engine_specs
@@ -24,7 +25,7 @@ from usassist.gui import theme
 from usassist.gui.commands import click as click_commands
 from usassist.gui.commands import label as label_commands
 from usassist.gui.commands import proposal as proposal_commands
-from usassist.gui.docks.dock import Dock, EmptyState, keep_keys
+from usassist.gui.docks.dock import Dock, EmptyState, context_menu, keep_keys, menu_text, wrapped
 from usassist.gui.docks.notice import Notice
 from usassist.gui.docks.question import Engines, Models, Question
 from usassist.gui.docks.rows import Bar, Row, RowDelegate, RowsModel, list_view, percent
@@ -165,14 +166,14 @@ class ProposalsDock(Dock):
         document = self._document
         if not 0 <= index < len(document.proposals) or document.proposals[index].refines is not None:
             return None
-        proposal, menu = document.proposals[index], QMenu(self)
+        proposal, menu = document.proposals[index], context_menu(self)
         offered = [(item.id, item.name, theme.swatch(item.colour)) for item in document.labels]
         words = document.own_words(proposal)
         new = class_of_text(words) if words and document.label_of(proposal.label_id) is not None else proposal.label_id
         if document.label_of(new) is None:
             offered.append((new, f"a new label, {new}", theme.icon("ph.plus")))
         for label_id, name, icon in offered:
-            action = menu.addAction(icon, f"Accept as {name}")
+            action = menu.addAction(icon, f"Accept as {menu_text(name)}")
             action.triggered.connect(partial(self._accept_as, proposal, label_id))
         return menu
 
@@ -253,14 +254,14 @@ class ProposalsDock(Dock):
 
 
 def _row(proposal: Proposal, document: Document, number: int) -> Row:
-    item, name = document.label_of(proposal.label_id), document.label_name(proposal.label_id)
+    item, name = document.label_of(proposal.label_id), shortened(document.label_name(proposal.label_id))
     new = "" if item is not None else f"\nNo label is called {name}: accepting adds one."
     words = document.own_words(proposal)
     said = ["new label"] * (item is None) + ["never learned"] * bool(proposal.text_warning)
-    said += [f"asked: {words}"] * bool(words)
+    said += [f"asked: {shortened(words)}"] * bool(words)
     where = f"{proposal.mask.area:,} px · {proposal.seconds:.2f} s".replace(",", "\u202f")
     where += " · refines a region" if proposal.refines is not None else ""
-    asked = f"Asked: {proposal.prompt.describe() or 'whatever is there'}"
+    asked = wrapped(f"Asked: {proposal.prompt.describe() or 'whatever is there'}")
     return Row(
         key=f"{number}",
         title=name,

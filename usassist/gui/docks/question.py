@@ -23,6 +23,8 @@ Models = Callable[[], Sequence[ModelInfo]]
 DEBOUNCE_MS = 200
 LONG = 0.6
 """A text that fills more than this part of the encoder's context is a long one."""
+_MOST = 1000
+"""So many characters are taken: more is never judged, and a text tower reads fewer."""
 _STATES: dict[EngineState, str] = {"off": "not loaded", "starting": "loading", "ready": "ready", "failed": "failed"}
 
 
@@ -54,6 +56,7 @@ class Question(QWidget):
         self.prompt_field.textChanged.connect(document.set_prompt_text)
         self.prompt_field.textChanged.connect(lambda _text: self._soon.start())
         self.prompt_field.returnPressed.connect(self.asked)
+        document.text_dropped.connect(self.prompt_field.clear)
         document.labels_changed.connect(self._show_prompt)
         document.active_label_changed.connect(lambda _label_id: self._show_prompt())
         document.engine_changed.connect(self._on_engine)
@@ -69,6 +72,7 @@ class Question(QWidget):
             box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.prompt_field.setAccessibleName("Text prompt")
         self.prompt_field.setClearButtonEnabled(True)
+        self.prompt_field.setMaxLength(_MOST)
         self.prompt_field.addAction(theme.icon("ph.text-aa"), Field.ActionPosition.LeadingPosition)
         warns = theme.icon("ph.warning-circle-fill", tone="warning")
         self._doubtful = self.prompt_field.addAction(warns, Field.ActionPosition.TrailingPosition)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar, cast
 
 from usassist.core.captions.asked_label import label_of_text, target_of_text
+from usassist.core.captions.wording import shortened
 from usassist.core.domain import Annotation, Frame, FrameRef, Label, Prompt, Proposal
 from usassist.core.models.config import Precision
 from usassist.core.project.labels import is_called, label_for
@@ -46,6 +47,15 @@ class DocumentAsking(DocumentKeeping):
     def set_prompt_text(self, text: str) -> None:
         """Ask for this from now on, of every frame; without a text the active label's own words are asked."""
         self._prompt_text = text.strip()
+
+    def _drop_other_text(self) -> bool:
+        """Forget a text that does not ask for the label that was just chosen; return whether there was one."""
+        if self.asked_label_id == self.active_label.id:
+            return False
+        self._prompt_text = ""
+        self.text_dropped.emit()
+        self.message.emit(f"Asking for {self.active_label.name} again.", "")
+        return True
 
     @property
     def asked_label_id(self) -> str:
@@ -193,7 +203,8 @@ class DocumentAsking(DocumentKeeping):
         is_guessed = label is not None and label_of_text(words, self.labels, active=label) is None
         if words and label is not None and is_guessed and told != self._told:
             self._told = told
-            self.message.emit(f"Accepting keeps '{words}' as {label.name}; right-click it for another label.", "")
+            kept = f"Accepting keeps '{shortened(words)}' as {label.name}"
+            self.message.emit(f"{kept}; right-click it for another label.", "")
 
     def _propose_if_untouched(self) -> None:
         annotation = self.annotation
@@ -275,7 +286,7 @@ def nothing_found(words: str = "") -> str:
     """Return what is said where nothing was found, for what a person wrote or for the label's own words."""
     if not words:
         return _FOUND_NOTHING
-    return f"{_NOT_FOUND} '{words}'; point at it with Q, or empty the text to ask for the label."
+    return f"{_NOT_FOUND} '{shortened(words)}'; point at it with Q, or empty the text to ask for the label."
 
 
 def says_nothing_found(text: str) -> bool:

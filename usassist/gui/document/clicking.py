@@ -1,6 +1,6 @@
 """The half of the document that asks by clicks and a box: step by step, with an undo stack of their own."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import PurePath
 
@@ -9,36 +9,12 @@ from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from usassist.core.domain import Frame, Mask, Prompt, Proposal, Reader
 from usassist.core.errors import ModelError
-from usassist.core.geometry.meant import takes_over
 from usassist.core.models.config import Precision
 from usassist.core.models.weights import read_config
 from usassist.core.proposers import specs
 from usassist.gui.document.asking import DocumentAsking
+from usassist.gui.document.pointed import Pointed
 from usassist.gui.document.proposing import labelled, usable
-
-
-@dataclass
-class _Pointed:
-    """What a person points at: the question so far, what waited before it, and its answer once that is there.
-
-    `corrects` is what of that the answer takes the place of; `is_empty` says that an answer is there and has no pixel.
-    """
-
-    prompt: Prompt
-    region_id: str | None
-    before: tuple[Proposal, ...]
-    corrects: tuple[Proposal, ...]
-    answer: Proposal | None = None
-    is_empty: bool = False
-
-    def waits_beside(self, other: Proposal) -> bool:
-        """Return whether a proposal goes on waiting beside the answer: one about something else, and not within it."""
-        if any(other is item for item in self.corrects):
-            return False
-        if (other.label_id, other.refines) != (self.prompt.label_id, self.region_id):
-            return True
-        waited = any(other is item for item in self.before)
-        return waited and (self.answer is None or not takes_over(self.answer.mask, other.mask))
 
 
 class DocumentClicking(DocumentAsking):
@@ -54,7 +30,7 @@ class DocumentClicking(DocumentAsking):
 
     def __init__(self, parent: QObject | None, *, reader: Reader | None) -> None:
         super().__init__(parent, reader=reader)
-        self._pointed: _Pointed | None = None
+        self._pointed: Pointed | None = None
         self._aside: dict[str, tuple[Mask | None, Proposal]] = {}
         self._no_clicks = ""
         self._finding_out = False
@@ -128,7 +104,7 @@ class DocumentClicking(DocumentAsking):
             return
         if self._pointed is None:
             region = self.selected_region
-            self._pointed = _Pointed(prompt, region.id if region is not None else None, self.proposals, corrects)
+            self._pointed = Pointed(prompt, region.id if region is not None else None, self.proposals, corrects)
         self._pointed.prompt, self._pointed.answer, self._pointed.is_empty = prompt, None, False
         answered = partial(self._on_click_answer, prompt)
         self._proposing.request(self._frame, self._understood(prompt), automatic=False, arrived=answered)
@@ -140,21 +116,31 @@ class DocumentClicking(DocumentAsking):
         self.click_stack.clear()
 
     def settle_clicks(self) -> None:
-        """Forget the clicks but keep their answer as it waits; one that has not arrived is dropped."""
-        if self._pointed is None:
-            self.click_stack.clear()  # what was taken back was about something else than what comes now
+        """Forget the clicks but keep their answer as it waits; one that has not arrived is dropped.
+
+        An outline that they erased waits again as it was: nobody rejected it.
+        """
+        pointed, self._pointed = self._pointed, None
+        self.click_stack.clear()  # also where a click was taken back: what comes now is about something else
+        if pointed is None:
             return
-        self._pointed = None
         self._proposing.cancel()
-        self.click_stack.clear()
+        if pointed.has_erased(self.proposals):
+            self._let_wait(pointed.before)
         self.clicks_changed.emit()
 
     def leave_clicks(self) -> None:
         """Settle the clicks because the frame is left, and say what becomes of an outline that nobody accepted."""
         if self._pointed is not None and self.source is not None:
             name = PurePath(self.source.relative).name
-            kept = f"The outline of {name} waits and was not accepted."
-            self.message.emit(kept if self._pointed.answer is not None else f"The clicks on {name} are dropped.", "")
+            dropped = f"The clicks on {name} are dropped"
+            if self._pointed.answer is not None:
+                told = f"The outline of {name} waits and was not accepted."
+            elif self._pointed.has_erased(self.proposals):
+                told = f"{dropped}; the outline that they erased waits as it was."
+            else:
+                told = f"{dropped}."
+            self.message.emit(told, "")
         self.settle_clicks()
 
     def find_out_clicks(self) -> None:
@@ -204,18 +190,15 @@ class DocumentClicking(DocumentAsking):
         if pointed is None or self._frame is None:
             return
         self._proposing.cancel()
-        key = self._frame.ref.key
-        self._proposing.put(key, pointed.before)
-        if pointed.before:
-            self._without.discard(key)
-        self.proposals_changed.emit(key)
+        self._let_wait(pointed.before)
         self.clicks_changed.emit()
         self._propose_if_untouched()
 
     def _on_click_step(self, index: int) -> None:
         if self._frame is not None:
             steps = self._book.stack(self._frame.ref.key)
-            self.undo_group.setActiveStack(self.click_stack if index > 0 else steps)
+            # Also while the first click can be done again: else an older step would be, in its place.
+            self.undo_group.setActiveStack(self.click_stack if index > 0 or self.click_stack.canRedo() else steps)
 
     def _on_annotation(self) -> None:
         if self._pointed is None:
@@ -251,9 +234,13 @@ class DocumentClicking(DocumentAsking):
             self._let_wait((outline, *self.proposals))
 
     def _let_wait(self, proposals: tuple[Proposal, ...]) -> None:
-        if self._frame is not None:
-            self._proposing.put(self._frame.ref.key, proposals)
-            self.proposals_changed.emit(self._frame.ref.key)
+        if self._frame is None:
+            return
+        key = self._frame.ref.key
+        self._proposing.put(key, proposals)
+        if proposals:
+            self._without.discard(key)
+        self.proposals_changed.emit(key)
 
     def _select_what_is_refined(self) -> None:
         """Select the region that an outline refines which waits on the frame that is shown again."""

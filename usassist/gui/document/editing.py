@@ -53,10 +53,15 @@ class DocumentEditing(DocumentLabelling):
             self.source_state_changed.emit(source_key_of(annotation.frame_key))
 
     def set_active_label(self, label_id: str) -> None:
-        """Draw with this label from now on; a selected region of another label is no longer selected."""
-        if label_id == self.active_label.id or all(label.id != label_id for label in self.labels):
+        """Draw with this label and ask for it from now on; a selected region of another label is no longer selected.
+
+        A text that asks for something else is no longer asked: the label is what the person said last.
+        """
+        if all(label.id != label_id for label in self.labels):
             return
-        self._label_id = label_id
+        is_other, self._label_id = label_id != self.active_label.id, label_id
+        if not (self._drop_other_text() or is_other):
+            return
         region = self.selected_region
         if region is not None and region.label_id != label_id:
             self.select_region(None)

@@ -1,6 +1,6 @@
 """The half of the document that knows the labels, and adds one where an accepted class has none."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from PySide6.QtCore import QObject
 
@@ -53,10 +53,10 @@ class DocumentLabelling(DocumentClicking):
             self.set_labels(labels)
         return tuple(found)
 
-    def take_back_labels(self, labels: Sequence[Label]) -> None:
-        """Remove labels that `labels_for` added; one that was edited since, is drawn with or is in use stays."""
+    def take_back_labels(self) -> None:
+        """Remove the labels that `labels_for` added; one that was edited since, is drawn with or is in use stays."""
         used = self._book.label_ids() | {self.active_label.id}
-        gone = [label for label in labels if label in self.labels and label.id not in used]
+        gone = [label for label in self._made.values() if label in self.labels and label.id not in used]
         if gone:
             self._to_drop.update({label.id: label for label in gone})
             self.set_labels(tuple(label for label in self.labels if label not in gone))

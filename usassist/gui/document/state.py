@@ -59,6 +59,8 @@ class DocumentState(QObject):
     """A person presses on the frame on screen to point at something: it has to stand still."""
     labels_changed = Signal()
     active_label_changed = Signal(str)
+    text_dropped = Signal()
+    """The text that was asked is asked no longer: a label was chosen that it is not about."""
     selection_changed = Signal(str)
     engine_changed = Signal()
     dirty_changed = Signal(bool)

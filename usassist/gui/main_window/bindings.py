@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QWidge
 
 from usassist.gui import theme
 from usassist.gui.actions import ACTIONS, MENUS, Action, action
+from usassist.gui.document import Document
 from usassist.gui.main_window.deeds import Deed
 
 TOOL_BAR = (
@@ -40,11 +41,9 @@ class ToolBar(QToolBar):
 class Bindings:
     """The window's actions by id; building them fails where one has nothing to do."""
 
-    def __init__(
-        self, window: QMainWindow, *, deeds: Mapping[str, Deed], undo_group: QUndoGroup, click_stack: QUndoStack
-    ) -> None:
+    def __init__(self, window: QMainWindow, *, deeds: Mapping[str, Deed], document: Document) -> None:
         self._window = window
-        self._click_stack = click_stack
+        self._document = document
         self.actions: dict[str, QAction] = {}
         self.menus: dict[str, QMenu] = {}
         missing = {entry.id for entry in ACTIONS} - deeds.keys() - {"undo", "redo"}
@@ -52,7 +51,7 @@ class Bindings:
             raise KeyError(f"Nothing is bound to {', '.join(sorted(missing))}.")
         self._tools = QActionGroup(window)
         for entry in ACTIONS:
-            self.actions[entry.id] = self._make(entry, deeds=deeds, undo_group=undo_group)
+            self.actions[entry.id] = self._make(entry, deeds=deeds)
         self._fill_menus()
         self.tool_bar = self._make_tool_bar()
 
@@ -69,11 +68,11 @@ class Bindings:
         own = _tip(action(action_id))
         self.actions[action_id].setToolTip(f"{own}\n{why}" if why else own)
 
-    def _make(self, entry: Action, *, deeds: Mapping[str, Deed], undo_group: QUndoGroup) -> QAction:
+    def _make(self, entry: Action, *, deeds: Mapping[str, Deed]) -> QAction:
         if entry.id == "undo":
-            action = undo_group.createUndoAction(self._window, entry.text)
+            action = _undo_action(self._window, entry.text, document=self._document)
         elif entry.id == "redo":
-            action = _redo_action(self._window, entry.text, steps=undo_group, clicks=self._click_stack)
+            action = self._document.undo_group.createRedoAction(self._window, entry.text)
         else:
             action = QAction(entry.text, self._window)
             action.triggered.connect(lambda _checked=False: deeds[entry.id]())
@@ -124,19 +123,20 @@ class Bindings:
         return bar
 
 
-def _redo_action(parent: QMainWindow, text: str, *, steps: QUndoGroup, clicks: QUndoStack) -> QAction:
-    """Return what does again what was undone last: clicks that were taken back come before steps of the frame."""
-    action = QAction(text, parent)
+def _undo_action(parent: QMainWindow, text: str, *, document: Document) -> QAction:
+    """Return what undoes a click, or a step of the frame where no click is left: the group waits for its redo then."""
+    action, group = QAction(text, parent), document.undo_group
 
     def first() -> QUndoStack | QUndoGroup:
-        return clicks if clicks.canRedo() else steps
+        steps = document.undo_stack
+        return group if group.canUndo() or steps is None else steps
 
     def follow() -> None:
-        action.setEnabled(first().canRedo())
-        action.setText(f"{text} {first().redoText()}".rstrip())
+        action.setEnabled(first().canUndo())
+        action.setText(f"{text} {first().undoText()}".rstrip())
 
-    action.triggered.connect(lambda _checked=False: first().redo())
-    for told in (steps.canRedoChanged, steps.redoTextChanged, clicks.canRedoChanged, clicks.redoTextChanged):
+    action.triggered.connect(lambda _checked=False: first().undo())
+    for told in (group.canUndoChanged, group.undoTextChanged):
         told.connect(lambda _now: follow())
     follow()
     return action

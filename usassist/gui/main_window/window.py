@@ -71,9 +71,7 @@ class MainWindow(QMainWindow):
         self.training = WindowTraining(self)
         self.preferences = WindowPreferences(self)
         self._deeds = Deeds(self)
-        self.bindings = Bindings(
-            self, deeds=self._deeds.by_id(), undo_group=document.undo_group, click_stack=document.click_stack
-        )
+        self.bindings = Bindings(self, deeds=self._deeds.by_id(), document=document)
         self._finish_menus()
         self._connect()
         self.preferences.apply()

@@ -134,6 +134,7 @@ def proposal(steered: Steered, album: Album) -> None:
     box = steered.document.proposals[0].mask.box if steered.document.proposals else None
     if box is not None:
         steered.hover((box.left, box.top))
+    steered.document.message.emit("", "")  # a path of this machine has no place in the README
     album.keep(steered, "proposal")
 
 

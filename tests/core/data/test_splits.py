@@ -1,4 +1,7 @@
-from usassist.core.data.splits import joined, split_of_group, strictest, with_both_sides
+from hypothesis import given
+from hypothesis import strategies as st
+
+from usassist.core.data.splits import LEAST_TRAIN, Split, joined, split_of_group, strictest, with_both_sides
 
 
 def test_a_group_never_changes_sides_and_about_a_fifth_validates() -> None:
@@ -27,3 +30,22 @@ def test_two_images_are_left_to_train_on() -> None:
         "a": "train",
         "b": "train",
     }
+
+
+@given(
+    st.dictionaries(st.text(max_size=4), st.tuples(st.sampled_from(["train", "val"]), st.integers(1, 3)), min_size=1),
+)
+def test_what_nobody_declared_can_always_be_trained_on(groups: dict[str, tuple[Split, int]]) -> None:
+    sizes = {name: size for name, (_, size) in groups.items()}
+    sides = with_both_sides({name: side for name, (side, _) in groups.items()}, sizes, fixed=frozenset())
+    trained = sum(sizes[name] for name, side in sides.items() if side == "train")
+    assert trained >= min(LEAST_TRAIN, sum(sizes.values()))
+    if max(sizes.values()) <= sum(sizes.values()) - LEAST_TRAIN:
+        assert "val" in sides.values()
+
+
+def test_one_image_on_the_side_to_train_on_is_too_few() -> None:
+    sides = with_both_sides(
+        {"a": "train", "b": "val", "c": "val", "d": "val"}, dict.fromkeys("abcd", 1), fixed=frozenset()
+    )
+    assert sorted(sides.values()) == ["train", "train", "train", "val"]

@@ -6,6 +6,9 @@ from typing import Literal
 
 Split = Literal["train", "val", "test"]
 
+LEAST_TRAIN = 2
+"""A training needs two images: fewer make no batch to normalise."""
+
 
 def split_of_group(group: str, *, val_share: float = 0.2) -> Literal["train", "val"]:
     """Return the side a group belongs to, from a hash of its name: stable as the data grows, the same everywhere."""
@@ -44,18 +47,18 @@ def with_both_sides(sides: Mapping[str, Split], sizes: Mapping[str, int], *, fix
     """Return the sides of groups, changed so that there is something to train on and, if it can be, to validate on.
 
     A handful of groups may all fall on one side of the hash. Then about one in five validates, never so many that fewer
-    than two of the `sizes` (images a group) are left to train on. Groups in `fixed` keep a declared "val"; one "test"
-    is never touched.
+    than LEAST_TRAIN of the `sizes` (images a group) are left to train on. Groups in `fixed` keep a declared "val"; one
+    "test" is never touched.
     """
     out = dict(sides)
     order = sorted((group for group, side in sides.items() if side != "test"), key=_place)
-    if not any(out[group] == "train" for group in order):
+    if sum(sizes[group] for group in order if out[group] == "train") < LEAST_TRAIN:
         out.update({group: "train" for group in order if group not in fixed})
     if any(out[group] == "val" for group in order):
         return out
     left = sum(sizes[group] for group in order)
     for group in order[: max(1, len(order) // 5)]:
-        if left - sizes[group] >= 2:
+        if left - sizes[group] >= LEAST_TRAIN:
             out[group] = "val"
             left -= sizes[group]
     return out

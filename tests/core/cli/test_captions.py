@@ -4,6 +4,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from usassist.core import log
 from usassist.core.captions import llm
 from usassist.core.cli.main import main
 from usassist.core.cli.output import Exit
@@ -63,13 +64,18 @@ def test_N7_check_lists_the_bad_lines(pairs: Path, capsys: pytest.CaptureFixture
 
 
 def test_N8_check_compares_the_facts_of_what_was_refined_elsewhere(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv(log.PROGRESS_VARIABLE, "lines")
     (tmp_path / "a.png").touch()
     path = tmp_path / "x.jsonl"
     path.write_text(json.dumps({"image": "a.png", "caption": "left mass 12 mm", "refined": "right mass 12 mm"}))
     assert main(["captions", "check", str(path)]) == Exit.PARTLY
-    assert "lost side: left; invented side: right" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "lost side: left; invented side: right" in told
+    assert log.progress_line("checking", 1, 1) in told, "thousands of captions take seconds"
+    assert main(["captions", "check", str(path), "-q"]) == Exit.PARTLY
+    assert log.progress_line("checking", 1, 1) not in capsys.readouterr().err
 
 
 def test_N8_refine_writes_a_file_to_review_and_keeps_what_was_edited(

@@ -1,6 +1,7 @@
 """`usassist models familiarise` lets an existing model learn what its training images look like."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from tests.core.models.phantoms import tiny_config
+from usassist.core import log, paths
 from usassist.core.cli.main import main
 from usassist.core.geometry.cv import cv2
 from usassist.core.models.adding import add_model, verify_model
@@ -63,6 +65,18 @@ def test_a_model_learns_and_then_warns(mine: Path, tmp_path: Path, capsys: pytes
     assert "warns_of_unlike_images: True" in capsys.readouterr().out
 
 
+def test_it_shows_how_far_it_is_unless_it_is_to_be_quiet(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(log.PROGRESS_VARIABLE, "lines")
+    data = str(_dataset(tmp_path / "data", train=50, val=20))
+    for wanted, flags in ((["reading images", "learning what is ordinary"], []), ([], ["-q"])):
+        assert main(["models", "familiarise", "mine", "--data", data, *flags]) == 0
+        told = [found for line in capsys.readouterr().err.splitlines() if (found := log.read_progress(line))]
+        assert list(dict.fromkeys(what for what, _, _ in told)) == wanted
+        assert all(done <= total for _, done, total in told)
+
+
 def test_too_few_images_and_a_shipped_model_are_refused(
     mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,5 +84,7 @@ def test_too_few_images_and_a_shipped_model_are_refused(
     assert main(["models", "familiarise", "mine", "--data", data]) == 1
     assert "10 images of the split train and 5 of val" in capsys.readouterr().err
     assert not (mine / FAMILIARITY_FILE).exists()
-    assert main(["models", "familiarise", "usassist-us", "--data", data]) == 1
-    assert "ships with usassist" in capsys.readouterr().err
+    shipped = paths.resources() / "models" / "usassist-us"
+    for name in ("usassist-us", str(shipped), os.path.relpath(shipped), f"{shipped}/../usassist-us"):
+        assert main(["models", "familiarise", name, "--data", data]) == 1
+        assert "ships with usassist" in capsys.readouterr().err

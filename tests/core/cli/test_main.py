@@ -36,6 +36,29 @@ def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[st
     assert "usage:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["models", "list"],
+        ["models", "verify"],
+        ["models", "familiarise", "NAME", "--data", "D"],
+        ["data", "check", "D"],
+        ["captions", "check", "F"],
+        ["captions", "describe", "F", "--out", "o.jsonl"],
+    ],
+)
+def test_verbosity_is_taken_before_and_behind_an_action(arguments: list[str]) -> None:
+    def counted(*given: str) -> tuple[int, int]:
+        parsed = cli.build_parser(given).parse_args(given)
+        return parsed.verbose, parsed.quiet
+
+    command, *rest = arguments
+    assert counted(*arguments) == (0, 0)
+    assert counted(command, "-vv", *rest) == (2, 0)
+    assert counted(*arguments, "-vv") == (2, 0)
+    assert counted(command, "-v", *rest, "-q") == (1, 1)
+
+
 def test_an_error_for_the_user_is_one_line_and_1(capsys: pytest.CaptureFixture[str]) -> None:
     def fail(_arguments: argparse.Namespace) -> int:
         raise ReadError("cut.dcm is cut short.")

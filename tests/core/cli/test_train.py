@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from usassist.core.cli import train
+from usassist.core.cli import output, train
 from usassist.core.training import run
 from usassist.core.training.loop import EpochReport
 from usassist.core.training.run import RunResult
@@ -165,7 +165,7 @@ def test_bars_follow_each_other_where_stderr_is_a_terminal(
         bars.append((text, total, steps))
         yield SimpleNamespace(update=steps.append)
 
-    monkeypatch.setattr(train, "progress", bar)
+    monkeypatch.setattr(output, "progress", bar)
     train.main(["segment", RECIPE, "--data", "a", "--out", "o"])
     for what in (("reading images", 1, 2), ("reading images", 2, 2), ("epoch 1", 1, 3), ("epoch 1", 3, 3)):
         called["on_progress"](*what)

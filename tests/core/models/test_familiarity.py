@@ -13,8 +13,10 @@ from usassist.core.models.clip import ImageFeatures
 from usassist.core.models.familiarity import (
     FAMILIARITY_FILE,
     MOST_BYTES,
+    MOST_TRAININGS,
     Familiarity,
     count_statistics,
+    images_looked_at,
     load_familiarity,
     statistics,
 )
@@ -68,6 +70,35 @@ def test_it_comes_back_from_the_disk_as_it_was(known: Familiarity, tmp_path) -> 
     assert load_familiarity(tmp_path / "nowhere", weights_hash="ab", tap_channels=TAPS) is None
 
 
+def test_images_of_the_training_before_stay_ordinary_beside_those_of_another_scanner(known, tmp_path) -> None:
+    old, new, foreign = _seen(50, seed=3), _seen(50, seed=4) + 9, _seen(50, seed=5) - 9
+    on_new = dataclasses.replace(Familiarity.fit(_seen(300, seed=6) + 9), limit=5.0, colour_limit=0.01)
+    assert (on_new.strangeness(old) > 1).all() and (on_new.strangeness(new) <= 1).all()
+    both = on_new.and_before(known)
+    assert np.array_equal(both.strangeness(old), np.minimum(known.distances(old) / 4, on_new.distances(old) / 5))
+    assert both.strangeness(old).max() <= 1.5 and both.strangeness(new).max() <= 1
+    assert (both.strangeness(foreign) > 1).all() and both.colour_limit == 0.02
+    both.save(tmp_path, weights_hash="ab")
+    found = load_familiarity(tmp_path, weights_hash="ab", tap_channels=TAPS)
+    assert found is not None and [each.limit for each in (found, *found.before)] == [5, 4]
+    for seen in (old, new, foreign):
+        assert np.allclose(found.strangeness(seen), both.strangeness(seen), rtol=1e-6)
+    assert images_looked_at(tmp_path) == 600
+
+
+def test_of_many_trainings_the_last_and_those_with_most_images_are_kept_and_the_file_stays_small(tmp_path) -> None:
+    counts = (3000, 60, 50, 70, 80)
+    chain = [dataclasses.replace(Familiarity.fit(_seen(80, width=6144, seed=n)), images=n) for n in counts]
+    known = chain[0]
+    for learned in chain[1:]:
+        known = learned.and_before(known)
+    assert [each.images for each in (known, *known.before)] == [80, 3000, 70, 60]
+    known.save(tmp_path, weights_hash="ab")
+    assert (tmp_path / FAMILIARITY_FILE).stat().st_size <= MOST_TRAININGS * MOST_BYTES
+    found = load_familiarity(tmp_path, weights_hash="ab", tap_channels=(3072, 7))
+    assert found is not None and [each.images for each in found.before] == [3000, 70, 60]
+
+
 @pytest.mark.parametrize("width", [384, 6144])
 def test_it_stays_small_for_large_towers_too(width: int, tmp_path) -> None:
     Familiarity.fit(_seen(80, width=width)).save(tmp_path, weights_hash="ab")
@@ -92,7 +123,9 @@ def test_too_little_or_broken_is_not_learned(seen: np.ndarray) -> None:
         ("basis", np.zeros((WIDTH, 0), dtype=np.float16), "does not fit"),
         ("rest_and_limits", np.array([1, -1, 1], dtype=np.float32), "not above 0"),
         ("more", np.zeros(1, dtype=np.float32), "does not fit"),
-        ("mean", np.zeros(MOST_BYTES, dtype=np.float32), "at most"),
+        ("mean", np.zeros(MOST_TRAININGS * MOST_BYTES // 4, dtype=np.float32), "at most"),
+        ("mean.1", np.zeros(WIDTH, dtype=np.float32), "does not fit"),
+        ("mean.2", np.zeros(WIDTH, dtype=np.float32), "does not fit"),
     ],
 )
 def test_a_damaged_file_is_refused(known: Familiarity, tmp_path, name: str, value: np.ndarray, said: str) -> None:
@@ -123,6 +156,10 @@ def test_it_goes_with_the_model_and_never_with_other_weights(tmp_path, small_mod
     known.save(run, weights_hash="ab")
     with pytest.raises(ModelError, match="is about weights"):
         add_model(run, name="stale")
+    save_model(small_model, run, config=dataclasses.replace(small_config, title="The same weights"))
+    assert (run / FAMILIARITY_FILE).exists() and find_model(str(run)).title == "The same weights"
+    with torch.no_grad():
+        small_model.encoder.clip.logit_scale.add_(1)
     save_model(small_model, run, config=small_config)  # as a training that goes on does
     assert not (run / FAMILIARITY_FILE).exists()
     assert not facts_of(add_model(run, name="plain"))["warns_of_unlike_images"]

@@ -23,6 +23,7 @@ from usassist.core.models.weights import find_model, save_model
 def test_the_shipped_model_proposes_masks_and_has_its_sizes() -> None:
     facts = facts_of(find_model("usassist-us"))
     assert (facts["kind"], facts["context_length"], facts["image_size"]) == ("segment", 77, 256)
+    assert facts["sharpest"] == find_model("usassist-us").config.preprocess.sharpest
     assert facts["parameters"] == facts["parameters_stored"] == 7_360_987
     assert facts["parameters_learned"] is None  # nothing says what was frozen
     assert {"proposing masks", "following a text", "following clicks, a box and a previous mask"} <= set(facts["uses"])

@@ -1,5 +1,7 @@
 """Drafts are what a crash left, and only that."""
 
+import errno
+import os
 from dataclasses import replace
 
 import pytest
@@ -42,6 +44,19 @@ def test_a_damaged_draft_stops_nobody(
     assert recovery.drafts(project, "ann") == [annotation]
     assert caplog.text.count("cannot be restored") == 3
     assert len(list(folder.iterdir())) == 4
+
+
+def test_a_folder_of_drafts_that_cannot_be_listed_is_told(
+    project: Project, annotation: Annotation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stale(_folder: object) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    recovery.save_draft(project, annotation)
+    monkeypatch.setattr(os, "scandir", stale)
+    monkeypatch.setattr(os, "listdir", stale)
+    with pytest.raises(ProjectError, match="cannot be listed: Stale file handle"):
+        recovery.drafts(project, "ann")
 
 
 def test_a_draft_is_offered_where_the_saved_file_is_damaged(project: Project, annotation: Annotation) -> None:

@@ -400,7 +400,7 @@ def test_a_follow_up_click_finds_the_probabilities_behind_what_was_made_of_the_a
     points = (PromptPoint(60, 40), PromptPoint(90, 44, False))
     (found,) = engine.propose(frame, Prompt("x", points=points))
     assert not found.mask.contains(44, 90) and found.mask.contains(40, 60)
-    assert engine._past.behind(frame.ref.key, found.mask) is not None
+    assert engine._past.behind(frame, found.mask) is not None
 
 
 @pytest.mark.parametrize("threshold", [0.2, 0.8])

@@ -18,6 +18,7 @@ SHAPE = (120, 160)
 WHOLE = Box(0, 0, *SHAPE)
 CROP = Box(20, 40, 84, 136)
 SIDE = 32
+FRAME = Frame(FrameRef("f", 0), np.full(SHAPE, 90, dtype=np.uint8))
 
 
 def maps(prompt: Prompt, seen: Box) -> np.ndarray:
@@ -116,14 +117,16 @@ def test_what_was_clicked_away_is_remembered_as_certainly_not_there() -> None:
         prompt = Prompt("x", points=points)
         past = PastAnswers()
         found = Proposal("f", "x", Mask.from_array(inside), 1.0, 1.0, "e", "", prompt, 0.0)
-        past.keep(found, out, seen=CROP, threshold=0.5)
-        behind = past.behind("f", Mask.from_array(inside.copy()))
+        past.keep(FRAME, found, out, seen=CROP, threshold=0.5)
+        behind = past.behind(FRAME, Mask.from_array(inside.copy()))
         assert behind[:, :15] == pytest.approx(float(torch.tensor(4.0).sigmoid()))
         assert behind[:, 15] == pytest.approx(float(torch.tensor(-0.2).sigmoid()))
         assert behind[:, 16:] == pytest.approx(right)
     logits -= 8
-    past.keep(replace(found, prompt=Prompt("x", points=(PromptPoint(60, 40),))), out, seen=CROP, threshold=0.5)
-    assert past.behind("f", found.mask)[:, :15] == pytest.approx(1.0)
+    past.keep(FRAME, replace(found, prompt=Prompt("x", points=(PromptPoint(60, 40),))), out, seen=CROP, threshold=0.5)
+    assert past.behind(FRAME, found.mask)[:, :15] == pytest.approx(1.0)
+    of_another_project = Frame(FRAME.ref, np.full(SHAPE, 91, dtype=np.uint8))
+    assert past.behind(of_another_project, found.mask) is None
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.05, 0.2, 0.45, 0.8, 1.0])
@@ -137,8 +140,8 @@ def test_a_click_that_agrees_makes_nothing_certain_that_nobody_clicked(threshold
     prompt = Prompt("x", points=(PromptPoint(159, 60, threshold < 1),))
     (found,) = answers.proposals(frame, prompt, out)
     past = PastAnswers()
-    past.keep(found, out, seen=WHOLE, threshold=threshold)
-    behind = past.behind(frame.ref.key, found.mask)
+    past.keep(frame, found, out, seen=WHOLE, threshold=threshold)
+    behind = past.behind(frame, found.mask)
     assert (behind is None and found.mask.is_empty) or np.array_equal(behind, out.probability()[0, 0].numpy())
 
 
@@ -156,8 +159,8 @@ def test_what_contradicts_the_mask_is_certain_where_it_is_clearly_beside_the_thr
     out = Segmentation(probability.logit(), torch.zeros(1), torch.zeros(1))
     prompt = Prompt("x", points=(PromptPoint(10, 10),))
     past, mask = PastAnswers(), Mask.from_array(inside)
-    past.keep(Proposal("f", "x", mask, 1.0, 1.0, "e", "", prompt, 0.0), out, seen=WHOLE, threshold=threshold)
-    behind = past.behind("f", mask)
+    past.keep(FRAME, Proposal("f", "x", mask, 1.0, 1.0, "e", "", prompt, 0.0), out, seen=WHOLE, threshold=threshold)
+    behind = past.behind(FRAME, mask)
     assert behind[:, 8:24] == pytest.approx(threshold, abs=1e-6)
     assert behind[:, :8] == pytest.approx(1.0 if is_certain else threshold - away, abs=1e-6)
     assert behind[:, 24:] == pytest.approx(0.0 if is_certain else threshold + away, abs=1e-6)

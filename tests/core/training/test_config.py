@@ -6,7 +6,7 @@ import pytest
 from usassist.core import paths
 from usassist.core.errors import TrainingError
 from usassist.core.models.config import AdapterConfig, HeadConfig
-from usassist.core.training.config import read_recipe, to_toml
+from usassist.core.training.config import read_recipe, stated, to_toml
 
 RECIPES = sorted((paths.resources() / "recipes").rglob("*.toml"))
 PLAIN = paths.resources() / "recipes" / "usassist-us.toml"
@@ -91,6 +91,12 @@ def test_broken_toml_and_missing_files_are_sentences(tmp_path) -> None:
 def test_any_title_survives_a_round_trip(title: str) -> None:
     config = dataclasses.replace(read_recipe(PLAIN), title=title)
     assert tomllib.loads(to_toml(config))["title"] == title
+
+
+def test_adapting_the_shipped_model_teaches_no_mask_to_be_empty_and_takes_its_colours() -> None:
+    path = paths.resources() / "recipes" / "usassist-adapt.toml"
+    assert read_recipe(path).loss.empty == 0
+    assert not stated(path) & {"preprocess.mean", "preprocess.std", "preprocess.sharpest"}
 
 
 def test_adapting_the_shipped_model_does_not_teach_it_to_look_for_marks_again() -> None:

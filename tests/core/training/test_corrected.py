@@ -53,3 +53,29 @@ def test_from_nothing_the_object_is_clicked_first_and_then_what_is_too_much() ->
 def test_nobody_to_ask_is_no_error() -> None:
     maps, _ = _maps(ClickConfig(), range(0))
     assert maps.shape == (0, PROMPT_CHANNELS, 16, 16)
+
+
+class Learner(torch.nn.Module):
+    """A model whose head is one weight, which autocast rounds when it multiplies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = torch.nn.Linear(3, 1)
+
+    def decode(self, features, asked, *, given=None, maps=None) -> Segmentation:
+        logits = self.head(features.taps[0].permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return Segmentation(logits, torch.zeros(features.batch), torch.zeros(features.batch))
+
+
+def test_what_autocast_rounded_without_a_gradient_is_not_what_learns_afterwards(monkeypatch) -> None:
+    cleared, clear = [], torch.clear_autocast_cache
+    monkeypatch.setattr(torch, "clear_autocast_cache", lambda: (cleared.append(torch.is_grad_enabled()), clear()))
+    model, shown = Learner(), torch.zeros(2, 64, 64, dtype=torch.uint8)
+    shown[:, 20:40, 24:44] = 1
+    features = ImageFeatures(torch.zeros(2, 4), (torch.ones(2, 3, 16, 16),))
+    with torch.autocast("cpu", torch.bfloat16):
+        rngs = [np.random.default_rng(seed) for seed in range(2)]
+        corrections_of(model, features, None, None, shown, clicks=_BOXES, rngs=rngs)
+        assert cleared == [False], "once, after the last answer"
+        model.decode(features, None).logits.float().sum().backward()
+    assert model.head.weight.grad is not None and model.head.weight.grad.abs().sum() > 0

@@ -23,7 +23,7 @@ from usassist.core.models.config import (
     PreprocessConfig,
 )
 from usassist.core.models.familiarity import FAMILIARITY_FILE, Familiarity, count_statistics, load_familiarity
-from usassist.core.models.weights import fill, find_model, save_model
+from usassist.core.models.weights import ModelInfo, fill, find_model, save_model
 from usassist.core.training import familiarity
 from usassist.core.training.config import TrainConfig, read_recipe
 from usassist.core.training.familiarity import LEAST_TRAIN, LEAST_VAL, kept_familiarity, learn_familiarity
@@ -165,15 +165,34 @@ def test_of_other_settings_other_weights_and_other_runs_nothing_is_kept(begun, c
     assert kept_familiarity(model, config, description) is None
 
 
+def _adapted(config: TrainConfig, recipe: Path, data: Path, out: Path) -> ModelInfo:
+    overrides = [
+        *(f'start_from="{config.start_from}"', "trainable=adapters", "preprocess.size=64", "preprocess.sharpest=0"),
+        *("epochs=1", "batch_size=4", "threads=1", "adapter.bottleneck=8", "head.kind=promptable"),
+        *("head.widths=[8, 8, 8]", "loss.contrast=0"),
+    ]
+    result = train(recipe, [data], out, overrides=overrides, device="cpu", task="segment")
+    return find_model(str(result.folder))
+
+
 def test_a_model_adapted_on_few_images_still_warns_of_others(begun, discs, recipe, tmp_path) -> None:
     config, _, known = begun
-    overrides = [
-        *(f'start_from="{config.start_from}"', "trainable=adapters", "preprocess.size=64", "epochs=1", "batch_size=4"),
-        *("threads=1", "adapter.bottleneck=8", "head.kind=promptable", "head.widths=[8, 8, 8]", "loss.contrast=0"),
-    ]
-    result = train(recipe, [discs], tmp_path / "run", overrides=overrides, device="cpu", task="segment")
-    info = find_model(str(result.folder))
+    info = _adapted(config, recipe, discs, tmp_path / "run")
     assert info.weights_hash != file_hash(Path(config.start_from) / WEIGHTS_FILE)
     channels = build_model(info.config).encoder.tap_channels
-    kept = load_familiarity(result.folder, weights_hash=info.weights_hash, tap_channels=channels)
+    kept = load_familiarity(info.folder, weights_hash=info.weights_hash, tap_channels=channels)
     assert kept is not None and np.array_equal(kept.basis, known.basis)
+
+
+def test_a_model_adapted_on_many_images_still_takes_those_of_its_start_for_ordinary(
+    begun, discs, recipe, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(familiarity, "LEAST_TRAIN", 4)
+    monkeypatch.setattr(familiarity, "LEAST_VAL", 2)
+    config, _, known = begun
+    info = _adapted(config, recipe, discs, tmp_path / "run")
+    channels = build_model(info.config).encoder.tap_channels
+    found = load_familiarity(info.folder, weights_hash=info.weights_hash, tap_channels=channels)
+    assert found is not None and found.images == 12
+    (before,) = found.before
+    assert np.array_equal(before.basis, known.basis) and before.limit == known.limit

@@ -21,6 +21,8 @@ def test_only_what_needs_nothing_that_is_missing_is_offered(tmp_path: Path, monk
     _write(tmp_path, "d-other", 'task = "classify"\n')
     _write(tmp_path, "e-broken", "nonsense = 3\n")
     _write(tmp_path, "f-on", 'start_from = "usassist-us"\n')
+    _write(tmp_path, "g-second", "frozen_stages = 2\n[encoder]\nimagenet_start = false\n")
+    _write(tmp_path, "h-second", 'trainable = "adapters"\n')
     found = segmentation_recipes([tmp_path, tmp_path / "missing"])
     assert [offer.path.stem for offer in found] == ["f-on", "a-scratch", "b-imagenet"]
     assert found[0].start == "goes on from usassist-us"
@@ -34,4 +36,7 @@ def test_N15_the_shipped_model_can_be_adapted(usassist_home: Path) -> None:
     assert found[0].path == paths.resources() / "recipes" / "usassist-adapt.toml"
     assert (found[0].config.start_from, found[0].config.trainable) == ("usassist-us", "adapters")
     assert "mine" in [offer.path.stem for offer in found]
+    assert "usassist-us-refine" not in [
+        offer.path.stem for offer in found
+    ]  # a second step: what it starts from is given
     assert "nextgen-uia-segment" not in [offer.path.stem for offer in found]  # its base is the user's to add

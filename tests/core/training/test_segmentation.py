@@ -223,6 +223,17 @@ def test_thresholds_are_judged_as_the_engine_applies_them(recipe, two_objects, q
     assert masks == [0, 32 * 32]
 
 
+def test_the_peak_of_a_mask_is_no_witness_where_presence_sees_the_masks(recipe, discs, quick, monkeypatch) -> None:
+    """Masks that never learned to be empty have a peak for every text, so it says nothing of what is there."""
+    said = []
+    monkeypatch.setattr(segmentation, "calibrate", lambda *_, start, peak_counts: said.append(peak_counts) or start)
+    for kind in ("promptable", "film_skip"):
+        config = read_recipe(recipe, overrides=[*quick, f"head.kind={kind}"])
+        model = _model(config)
+        _task(config, model, discs).finished(model, model.config)
+    assert said == [False, True]
+
+
 def test_answers_are_the_dice_of_each_object_at_the_models_size(recipe, two_objects, quick) -> None:
     config = read_recipe(recipe, overrides=quick)
     model = _model(config, classes=("cyst", "lesion"))

@@ -145,13 +145,32 @@ def test_P_N4_other_colours_than_those_of_the_base_are_said(clip_coloured: Path,
     found = start.with_colours(config, begun, stated=stated(path))
     assert found.preprocess == PreprocessConfig(32, (0.5,), CLIP_STD)
     said = start.say_colours(found, begun)
-    assert "says mean 0.5 and" in said and "'base' it starts from" in said and "mean 0.4815, 0.4578, 0.4082" in said
+    assert "says mean 0.5, std" in said and "'base' it starts from" in said and "mean 0.4815, 0.4578, 0.4082" in said
     assert start.say_colours(start.with_colours(config, begun, stated=()), begun) == ""
     assert start.with_colours(config, Start(), stated=()) == config
     calm = read_recipe(path, overrides=["preprocess.sharpest=0.2", f'encoder.base="{clip_coloured}"'])
     assert start.with_colours(calm, begun, stated={"preprocess.sharpest"}).preprocess.sharpest == 0.2
     assert start.with_colours(calm, begun, stated=()).preprocess.sharpest == 0.0
+    coloured = start.with_colours(calm, begun, stated={"preprocess.sharpest"})
+    assert "sharpest 0.2, while" in (said := start.say_colours(coloured, begun)) and "sharpest 0;" in said
     assert "preprocess.std" in stated(path, overrides=["preprocess.std=0.2"]) - stated(path)
+
+
+@pytest.mark.parametrize(("size", "inherited"), [(32, 0.11), (64, 0.0)])
+def test_the_sharpness_of_a_start_says_nothing_about_images_of_another_size(
+    clip_coloured: Path, tmp_path: Path, size: int, inherited: float
+) -> None:
+    path = _bare(tmp_path)
+    config = read_recipe(path, overrides=[f'encoder.base="{clip_coloured}"', f"preprocess.size={size}"])
+    base = start.find_start(config).base
+    assert base is not None and base.config is not None
+    calm = dataclasses.replace(base.config, preprocess=dataclasses.replace(base.config.preprocess, sharpest=0.11))
+    begun = Start(base=dataclasses.replace(base, config=calm))
+    found = start.with_colours(config, begun, stated=stated(path))
+    assert found.preprocess == PreprocessConfig(size, CLIP_MEAN, CLIP_STD, inherited)
+    assert start.say_colours(found, begun) == ""
+    own = dataclasses.replace(config, preprocess=dataclasses.replace(config.preprocess, sharpest=0.3))
+    assert start.with_colours(own, begun, stated={"preprocess.sharpest"}).preprocess.sharpest == 0.3
 
 
 def test_taps_of_another_base_say_what_to_set(clip_coloured: Path, discs: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Values that several commands take, checked before anything is begun: a wrong one is wrong usage, status 2."""
+"""What several commands take. Values are checked before anything is begun: a wrong one is wrong usage, status 2."""
 
 import argparse
 import re
@@ -18,3 +18,16 @@ def device_name(text: str) -> str:
     if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no device, expected auto, cpu or cuda")
     return text
+
+
+def add_verbosity(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
+    """Add -v and -q, which every command has; `again` behind an action, where what stands before it holds unless given.
+
+    A parser of an action starts from its own defaults, which would undo what was counted before.
+    """
+    default = argparse.SUPPRESS if again else 0
+    for short, name, words in (
+        ("-v", "--verbose", "log more, to stderr; twice for everything"),
+        ("-q", "--quiet", "log errors only, and show no progress bar"),
+    ):
+        parser.add_argument(short, name, action="count", default=default, help=words)

@@ -10,6 +10,7 @@ from usassist.core.captions.pairs import Pair, Pairs, folders_outside, image_fol
 from usassist.core.captions.refine import Refined, Refiner
 from usassist.core.captions.review import Entry, Review, read_entries, write_entries
 from usassist.core.captions.rows import is_table
+from usassist.core.cli.arguments import add_verbosity
 from usassist.core.cli.inputs import Failure
 from usassist.core.cli.output import Bar, Exit, complain, count, print_json, progress, report_failures, status
 from usassist.core.errors import ExchangeError, ModelError
@@ -24,9 +25,15 @@ _MOST_NAMED = 5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare check, refine and describe."""
     actions = parser.add_subparsers(dest="action", metavar="check|refine|describe", required=True)
-    _add_check(actions.add_parser("check", help="list every line that gives no image with a text, and why"))
-    _add_refine(actions.add_parser("refine", help="rewrite captions, offline by rules or with a language model"))
-    _add_describe(actions.add_parser("describe", help="write captions from a table of BI-RADS descriptors"))
+    for name, declare, words in (
+        ("check", _add_check, "list every line that gives no image with a text, and why"),
+        ("refine", _add_refine, "rewrite captions, offline by rules or with a language model"),
+        ("describe", _add_describe, "write captions from a table of BI-RADS descriptors"),
+    ):
+        action = actions.add_parser(name, help=words)
+        declare(action)
+        action.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+        add_verbosity(action, again=True)
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +41,6 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     _add_images(parser)
     parser.add_argument("--text", choices=("caption", "refined"), default="caption", help="what training would read")
     parser.add_argument("--clean", action="store_true", help="strip odd characters, leave out 20 characters or fewer")
-    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     parser.set_defaults(work=_check)
 
 
@@ -64,7 +70,6 @@ def _add_refine(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--price-out", metavar="P", type=_price, default=0.0, help="price of a million tokens received")
     model.add_argument("--in-flight", metavar="N", type=_few, default=4, help="captions asked at once (default: 4)")
     model.add_argument("--timeout", metavar="S", type=_seconds, default=60.0, help="seconds an attempt may take")
-    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     parser.set_defaults(work=_refine)
 
 
@@ -78,7 +83,6 @@ def _add_describe(parser: argparse.ArgumentParser) -> None:
         "--seed", metavar="N", type=int, help="write the N-th paraphrase instead of the standard sentence"
     )
     parser.add_argument("--split", choices=("train", "val", "test"), help="only the rows of this split")
-    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     parser.set_defaults(work=_describe)
 
 
@@ -90,11 +94,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     pairs = read_pairs(arguments.file, images=arguments.images, text=arguments.text, clean=arguments.clean)
     failed = _line_failures(pairs)
-    doubts = [
-        (f"line {pair.line}", "; ".join(map(str, changes)))
-        for pair in pairs.items
-        if pair.refined and (changes := check(pair.caption, pair.refined))
-    ]
+    refined = [pair for pair in pairs.items if pair.refined]
+    doubts: list[Failure] = []
+    with progress("checking", total=len(refined), unit="caption", quiet=arguments.quiet > 0) as bar:
+        for pair in refined:
+            if changes := check(pair.caption, pair.refined):
+                doubts.append((f"line {pair.line}", "; ".join(map(str, changes))))
+            bar.update()
     outside = {} if arguments.images else folders_outside(pairs, arguments.file)
     if arguments.json:
         folders = {str(folder): lines for folder, lines in outside.items()}

@@ -12,10 +12,8 @@ Named = tuple[str, tuple[str, ...]]
 """A class and prompts for it."""
 
 DEFAULT_METHOD: Method = "similarity"
-"""For models that have both: benign against malignant by the shipped model, AUC on validation images (65 of BUSI, 26 of
-BrEaST), is 0.61 and 0.65 by similarity against 0.65 and 0.38 by presence with the ensemble "breast", and 0.94 and 0.63
-against 0.42 and 0.66 with "breast-named": 0.71 against 0.53 on average. Presence answers whether a lesion is there at
-all, hardly which one it is.
+"""For models that have both: presence answers whether a lesion is there at all, hardly which one it is. With an
+earlier model, on validation images of BUSI and BrEaST, similarity told benign from malignant better on average.
 """
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
+from usassist.core.cli.arguments import add_verbosity
 from usassist.core.cli.output import Exit, complain, count, print_json, print_table, progress, report_failures, to_json
 from usassist.core.data.example import Example
 from usassist.core.data.leakage import NO_SPLIT, Crossing, Leakage, Twins, find_leakage, leakage_document
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     check.add_argument("--out", metavar="FILE", type=Path, help="write the whole report here as JSON")
     check.add_argument("--json", action="store_true", help="print the whole report on stdout as JSON")
+    add_verbosity(check, again=True)
 
 
 def run(arguments: argparse.Namespace) -> int:

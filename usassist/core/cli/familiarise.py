@@ -15,8 +15,8 @@ def familiarise(
 ) -> Familiarity:
     """Learn what a model's training images look like to it, and write that beside its weights.
 
-    Uses the splits train and val that the data declares. Raises ModelError for a shipped model by name, and for too few
-    images.
+    Uses the splits train and val that the data declares. Raises ModelError for a shipped model, by name or by path, and
+    for too few images.
     """
     from usassist.core.training.familiarity import LEAST_TRAIN, LEAST_VAL, learn_familiarity
     from usassist.core.training.images import read_pictures

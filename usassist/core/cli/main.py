@@ -12,6 +12,7 @@ from typing import NoReturn, Protocol, cast
 
 from usassist import __version__
 from usassist.core import log
+from usassist.core.cli.arguments import add_verbosity
 from usassist.core.cli.output import Exit, complain
 from usassist.core.errors import UsassistError
 
@@ -64,12 +65,6 @@ def build_parser(given: Sequence[str]) -> argparse.ArgumentParser:
             cast("Command", importlib.import_module(f"usassist.core.cli.{name}")).add_arguments(child)
             add_verbosity(child)
     return parser
-
-
-def add_verbosity(parser: argparse.ArgumentParser) -> None:
-    """Add -v and -q, which every command has."""
-    parser.add_argument("-v", "--verbose", action="count", default=0, help="log more, to stderr; twice for everything")
-    parser.add_argument("-q", "--quiet", action="count", default=0, help="log errors only, and show no progress bar")
 
 
 def guarded(run: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from usassist.core.cli.arguments import out_folder
-from usassist.core.cli.output import Exit, complain, print_json, print_table, report_failures
+from usassist.core.cli.arguments import add_verbosity, out_folder
+from usassist.core.cli.output import Exit, complain, print_json, print_table, progress_of_each, report_failures
 from usassist.core.errors import ModelError
 from usassist.core.models.config import CARD_FILE
 from usassist.core.models.inventory import facts_of, kind_of
@@ -57,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     remove.set_defaults(work=_remove)
     for action in (listing, show, add, card, familiarise, verify, remove):
         action.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+        add_verbosity(action, again=True)
 
 
 def _add_card_arguments(card: argparse.ArgumentParser) -> None:
@@ -109,7 +110,8 @@ def _card(arguments: argparse.Namespace) -> int:
 def _familiarise(arguments: argparse.Namespace) -> int:
     from usassist.core.cli.familiarise import familiarise
 
-    found = familiarise(arguments.name, arguments.data)
+    with progress_of_each(quiet=arguments.quiet > 0) as on_progress:
+        found = familiarise(arguments.name, arguments.data, on_progress=on_progress)
     if arguments.json:
         print_json({"name": arguments.name, "images": found.images, "limit": found.limit})
     else:

@@ -5,8 +5,8 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -75,6 +75,25 @@ def progress(text: str, *, total: int, unit: str, quiet: bool = False) -> Iterat
 
     with tqdm(total=total, desc=text, unit=unit, file=sys.stderr, leave=False, dynamic_ncols=True) as bar:
         yield bar
+
+
+@contextmanager
+def progress_of_each(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield what is told a thing, how much of it is done and of how much: it shows one `progress` after the other."""
+    with ExitStack() as stack:
+        shown: tuple[str, Bar] | None = None
+        before = 0
+
+        def show(what: str, done: int, total: int) -> None:
+            nonlocal shown, before
+            if shown is None or shown[0] != what:
+                stack.close()
+                bar = stack.enter_context(progress(what, total=total, unit="", quiet=quiet))
+                shown, before = (what, bar), 0
+            shown[1].update(done - before)
+            before = done
+
+        yield show
 
 
 def complain(text: str) -> None:

@@ -1,26 +1,24 @@
 """`usassist-train KIND RECIPE --data DATASET`: trains, and leaves a run folder that `usassist models add` takes."""
 
 import argparse
-import contextlib
 import importlib
 import math
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from usassist.core import log
-from usassist.core.cli.arguments import device_name, out_folder
-from usassist.core.cli.main import Command, add_verbosity, guarded
-from usassist.core.cli.output import Bar, Exit, complain, print_json, progress
+from usassist.core.cli.arguments import add_verbosity, device_name, out_folder
+from usassist.core.cli.main import Command, guarded
+from usassist.core.cli.output import Exit, complain, print_json, progress_of_each
 
 if TYPE_CHECKING:
     from usassist.core.training.loop import EpochReport
     from usassist.core.training.run import RunResult, Told
-    from usassist.core.training.task import OnProgress
 
 KINDS = {
     "segment": "train a segmenter on masks",
@@ -99,7 +97,7 @@ def run_task(arguments: argparse.Namespace) -> int:
     from usassist.core.training.run import resume, train
 
     quiet = arguments.quiet > 0 or not is_first
-    with _progress(quiet=quiet) as on_progress:
+    with progress_of_each(quiet=quiet) as on_progress:
         told: Told = {
             "task": arguments.kind,
             "device": arguments.device,
@@ -123,25 +121,6 @@ def run_task(arguments: argparse.Namespace) -> int:
 def _is_one_of_several() -> bool:
     """Return whether torchrun started this process beside others."""
     return os.environ.get("WORLD_SIZE", "1") != "1"
-
-
-@contextlib.contextmanager
-def _progress(*, quiet: bool) -> "Iterator[OnProgress]":
-    """Yield what shows how far each thing is: a bar at a time, on stderr where it is a terminal."""
-    with contextlib.ExitStack() as stack:
-        shown: tuple[str, Bar] | None = None
-        before = 0
-
-        def show(what: str, done: int, total: int) -> None:
-            nonlocal shown, before
-            if shown is None or shown[0] != what:
-                stack.close()
-                bar = stack.enter_context(progress(what, total=total, unit="", quiet=quiet))
-                shown, before = (what, bar), 0
-            shown[1].update(done - before)
-            before = done
-
-        yield show
 
 
 def _print_result(result: "RunResult", kind: str, *, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from usassist.core.captions.known_texts import titles
 from usassist.core.captions.vocabulary import load_vocabulary
-from usassist.core.models.config import ModelConfig
+from usassist.core.models.config import ModelConfig, PreprocessConfig
 
 if TYPE_CHECKING:
     from usassist.core.evaluation.card import CardFacts
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def architecture(facts: "CardFacts") -> list[tuple[str, str]]:
     """Return the rows of the table: the parts of the model, what it looks for, and its thresholds."""
     config, calibration = facts.config, facts.config.calibration
-    encoder, adapter, head, size = config.encoder, config.adapter, config.head, config.preprocess.size
+    encoder, adapter, head = config.encoder, config.adapter, config.head
     taps = ", ".join(map(str, encoder.taps))
     base = f"; the towers are those of {encoder.base} ({encoder.base_hash[:12]})" if encoder.base else ""
     parts = ", ".join(f"{name} {count:,}" for name, count in facts.parts.items())
@@ -24,7 +24,7 @@ def architecture(facts: "CardFacts") -> list[tuple[str, str]]:
         ("adapter", adapter.kind + (f", placement {adapter.placement}" if adapter.kind == "mona" else "")),
         ("head", head.kind + (f", for {', '.join(config.classes)}" if config.classes else "")),
         ("parameters", f"{sum(facts.parts.values()):,} in its file: {parts}"),
-        ("input", f"one grey frame, its largest scan region where one is declared, squashed to {size} x {size}"),
+        ("input", _input(config.preprocess)),
     ]
     if config.task == "segment":
         thresholds = f"pixel {calibration.threshold:.3g}, presence {calibration.presence_threshold:.3g}"
@@ -37,6 +37,12 @@ def architecture(facts: "CardFacts") -> list[tuple[str, str]]:
             ("warns of images unlike the training's", _warning(facts)),
         ]
     return [*rows, ("weights, SHA-256", f"`{facts.model['weights_hash']}`")]
+
+
+def _input(preprocess: PreprocessConfig) -> str:
+    size, sharpest = preprocess.size, preprocess.sharpest
+    said = f"one grey frame, its largest scan region where one is declared, squashed to {size} x {size}"
+    return f"{said}; blurred where sharper than {sharpest:g}" if sharpest > 0 else said
 
 
 def _words(count: int) -> str:

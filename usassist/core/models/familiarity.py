@@ -5,7 +5,7 @@ deepest tap is left out: it says what is shown, and varies most among ordinary i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from usassist.core.models.clip import ImageFeatures
 
 Floats = npt.NDArray[np.float32]
+Tensors = dict[str, npt.NDArray[np.generic]]
 
 FAMILIARITY_FILE = "familiarity.safetensors"
+MOST_TRAININGS = 4
+"""How many trainings, one after the other, a model knows the images of."""
 MOST_BYTES = 200_000
+"""What is known of one training's images takes no more."""
 _MOST_DIRECTIONS = 64
 _HEADER_BYTES = 4096
 _SHRINKAGE = 0.01
@@ -29,6 +33,8 @@ _LEAST_SPREAD = 1e-6
 _FURTHEST = 100.0
 """Deviations beyond which a statistic is not followed: a distance stays finite, and far is far."""
 _NUMBERS, _WEIGHTS, _IMAGES = "rest_and_limits", "weights", "images"
+_PLACES = ("", *(f".{number}" for number in range(1, MOST_TRAININGS)))
+"""What names end with in the file: nothing for the last training, then a number for each before it."""
 
 
 def statistics(features: "ImageFeatures") -> Floats:
@@ -64,6 +70,7 @@ class Familiarity:
     F statistics are standardised by `mean` and `scale` (F,); `basis` (F, D) float16 holds their D main directions,
     `variance` (D,) how far training images spread along each, `rest` what they have left outside of them. An image is
     unlike them from the distance `limit` on, and where more of it than `colour_limit`, a share of 1, shows colour.
+    `before` are the images of trainings that this one went on from: what is like any of them is ordinary too.
     """
 
     mean: Floats
@@ -74,6 +81,7 @@ class Familiarity:
     limit: float = 1.0
     colour_limit: float = 1.0
     images: int = 0
+    before: "tuple[Familiarity, ...]" = ()
 
     @classmethod
     def fit(cls, seen: Floats) -> Self:
@@ -100,11 +108,22 @@ class Familiarity:
             images=len(seen),
         )
 
+    def and_before(self, known: "Familiarity") -> "Familiarity":
+        """Return this with what a model knew before; of more than there is room for, what was learned from most."""
+        own = (replace(known, before=()), *known.before)
+        most = sorted(own, key=lambda each: each.images, reverse=True)[: MOST_TRAININGS - 1]
+        return replace(self, before=tuple(most), colour_limit=max(self.colour_limit, known.colour_limit))
+
+    def strangeness(self, seen: Floats) -> npt.NDArray[np.float64]:
+        """Return how strange images of statistics (N, F) are, (N,): above 1 for those that are like no training's."""
+        each = [known.distances(seen) / known.limit for known in (self, *self.before)]
+        return np.asarray(np.min(each, axis=0), dtype=np.float64)
+
     def distances(self, seen: Floats) -> npt.NDArray[np.float64]:
-        """Return how far statistics (N, F) lie from the training images, (N,), about 2 for a typical one of those.
+        """Return how far statistics (N, F) lie from these training images, (N,), about 2 for a typical one of them.
 
         The mean squared deviation along the main directions plus the squared rest, each in units of the training
-        images' own.
+        images' own. Those before do not count.
         """
         standard = np.clip((seen - self.mean) / self.scale, -_FURTHEST, _FURTHEST).astype(np.float64)
         along = standard @ self.basis.astype(np.float64)
@@ -115,15 +134,22 @@ class Familiarity:
         """Write it beside the weights that it is about, whole or not at all. Raises ModelError."""
         from safetensors.numpy import save
 
-        tensors = {
+        words = {_WEIGHTS: weights_hash}
+        tensors: dict[str, npt.NDArray[np.float16 | np.float32]] = {}
+        for known, place in zip((self, *self.before), _PLACES, strict=False):
+            tensors |= {f"{name}{place}": tensor for name, tensor in known._tensors().items()}
+            words[f"{_IMAGES}{place}"] = str(known.images)
+        data = save(tensors, metadata=words)
+        write_bytes(folder / FAMILIARITY_FILE, data, error=ModelError)
+
+    def _tensors(self) -> dict[str, npt.NDArray[np.float16 | np.float32]]:
+        return {
             "mean": self.mean,
             "scale": self.scale,
             "basis": np.ascontiguousarray(self.basis),
             "variance": self.variance,
             _NUMBERS: np.array([self.rest, self.limit, self.colour_limit], dtype=np.float32),
         }
-        data = save(tensors, metadata={_WEIGHTS: weights_hash, _IMAGES: str(self.images)})
-        write_bytes(folder / FAMILIARITY_FILE, data, error=ModelError)
 
 
 def _directions(images: int, statistics_each: int) -> int:
@@ -142,17 +168,34 @@ def load_familiarity(folder: Path, *, weights_hash: str, tap_channels: Sequence[
     if not path.exists():
         return None
     tensors, words = _read(path)
-    wanted = count_statistics(tap_channels)
-    _check_shapes(path, tensors, wanted)
-    if any(not np.isfinite(tensor).all() for tensor in tensors.values()):
-        raise ModelError(f"{path} holds numbers that are not finite; {_REMEDY}")
-    if any(float(tensors[name].min()) <= 0 for name in ("scale", "variance", _NUMBERS)):
-        raise ModelError(f"{path} holds a spread or a limit that is not above 0; {_REMEDY}")
+    parts = _parted(path, tensors)
+    for part in parts:
+        _check(path, part, count_statistics(tap_channels))
     if words.get(_WEIGHTS) != weights_hash:
         raise ModelError(
             f"{path} is about weights with the SHA-256 {str(words.get(_WEIGHTS))[:64]}, but those beside it have "
             f"{weights_hash}; {_REMEDY}"
         )
+    own, *before = (_familiarity(part, _count(words, place)) for part, place in zip(parts, _PLACES, strict=False))
+    return replace(own, before=tuple(before))
+
+
+def _parted(path: Path, tensors: Tensors) -> list[Tensors]:
+    """Return the tensors of each training, under their names alone."""
+    parts: dict[str, Tensors] = {}
+    for name, tensor in tensors.items():
+        plain, dot, number = name.partition(".")
+        parts.setdefault(dot + number, {})[plain] = tensor
+    places = _PLACES[: max(1, len(parts))]
+    if parts.keys() != set(places):
+        raise ModelError(
+            f"{path} does not fit its model: expected what was learned in 1 to {MOST_TRAININGS} trainings, found "
+            f"tensors of {len(parts)}, for instance {max(tensors, default='none')[:64]}; {_REMEDY}"
+        )
+    return [parts[place] for place in places]
+
+
+def _familiarity(tensors: Tensors, images: int) -> Familiarity:
     rest, limit, colour_limit = (float(value) for value in tensors[_NUMBERS])
     return Familiarity(
         mean=tensors["mean"].astype(np.float32),
@@ -162,33 +205,34 @@ def load_familiarity(folder: Path, *, weights_hash: str, tap_channels: Sequence[
         rest=rest,
         limit=limit,
         colour_limit=colour_limit,
-        images=_count(words),
+        images=images,
     )
 
 
 def images_looked_at(folder: Path) -> int:
     """Return how many training images a model's folder knows to be ordinary; 0 where that is not known."""
     try:
-        return _count(_read(folder / FAMILIARITY_FILE)[1])
+        words = _read(folder / FAMILIARITY_FILE)[1]
     except ModelError:
         return 0
+    return sum(_count(words, place) for place in _PLACES)
 
 
-def _count(words: dict[str, str]) -> int:
-    images = words.get(_IMAGES, "")
+def _count(words: dict[str, str], place: str) -> int:
+    images = words.get(f"{_IMAGES}{place}", "")
     return int(images) if images.isdecimal() and len(images) < 10 else 0
 
 
 _REMEDY = "remove the file, or learn it again with `usassist models familiarise NAME|DIR --data DATASET`."
 
 
-def _read(path: Path) -> tuple[dict[str, npt.NDArray[np.generic]], dict[str, str]]:
+def _read(path: Path) -> tuple[Tensors, dict[str, str]]:
     from safetensors import SafetensorError, safe_open
 
     try:
         size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise ModelError(f"{path} has {size} bytes; expected at most {MOST_BYTES}; {_REMEDY}")
+        if size > MOST_TRAININGS * MOST_BYTES:
+            raise ModelError(f"{path} has {size} bytes; expected at most {MOST_TRAININGS * MOST_BYTES}; {_REMEDY}")
         with safe_open(path, framework="np") as file:
             tensors = {name: np.asarray(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118  no mapping
             return tensors, dict(file.metadata() or {})
@@ -196,7 +240,7 @@ def _read(path: Path) -> tuple[dict[str, npt.NDArray[np.generic]], dict[str, str
         raise ModelError(f"{path} cannot be read as safetensors ({error}); {_REMEDY}") from error
 
 
-def _check_shapes(path: Path, tensors: dict[str, npt.NDArray[np.generic]], wanted: int) -> None:
+def _check(path: Path, tensors: Tensors, wanted: int) -> None:
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     basis = shapes.get("basis", ())
     width = basis[1] if len(basis) == 2 else 0
@@ -207,3 +251,7 @@ def _check_shapes(path: Path, tensors: dict[str, npt.NDArray[np.generic]], wante
             f"{path} does not fit its model: expected a mean, a scale and directions of {wanted} numbers; "
             f"found {', '.join(f'{name} {list(shape)}' for name, shape in sorted(shapes.items()))}; {_REMEDY}"
         )
+    if any(not np.isfinite(tensor).all() for tensor in tensors.values()):
+        raise ModelError(f"{path} holds numbers that are not finite; {_REMEDY}")
+    if any(float(tensors[name].min()) <= 0 for name in ("scale", "variance", _NUMBERS)):
+        raise ModelError(f"{path} holds a spread or a limit that is not above 0; {_REMEDY}")

@@ -58,6 +58,7 @@ def _facts_of_config(config: ModelConfig, folder: Path) -> dict[str, Any]:
         "head": config.head.kind,
         "classes": list(config.classes),
         "image_size": config.preprocess.size,
+        "sharpest": config.preprocess.sharpest,
         "context_length": said.get("context_length") or text.get("context_length"),
         **_counts(config, folder),
         "learned_targets": list(config.learned_targets),

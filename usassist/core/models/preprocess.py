@@ -7,16 +7,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from usassist.core.geometry.cv import cv2
+from usassist.core.geometry.resize import resized
 from usassist.core.geometry.sharpness import blur_to, blurred
 from usassist.core.models.config import PreprocessConfig
 
 
 def resize_grey(grey: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
     """Squash an HxW uint8 image to size x size; area averaging where it shrinks, so speckle does not alias."""
-    shrinks = grey.shape[0] > size or grey.shape[1] > size
-    resized = cv2.resize(grey, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return np.asarray(resized, dtype=np.uint8)
+    return resized(grey, size)
 
 
 def as_seen(grey: npt.NDArray[np.uint8], config: PreprocessConfig) -> npt.NDArray[np.uint8]:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from usassist.core.geometry.cv import cv2
+from usassist.core.geometry.resize import resized
 
 Floats = npt.NDArray[np.float32]
 Point = tuple[float, float]
@@ -60,7 +60,7 @@ def _maps(prompt: SpatialPrompt, side: int) -> Floats:
         left, top, right, bottom = prompt.box
         out[4] = 2 * np.outer(_covered(top, bottom, side), _covered(left, right, side)) - 1
     if prompt.previous is not None:
-        out[5] = 2 * _resized(prompt.previous, side) - 1
+        out[5] = 2 * resized(prompt.previous, side) - 1
     return out
 
 
@@ -78,9 +78,3 @@ def _covered(low: float, high: float, side: int) -> Floats:
     """Return which share of each of `side` cells lies between two places."""
     edges = np.arange(side + 1, dtype=np.float32) / side
     return np.clip(np.minimum(edges[1:], high) - np.maximum(edges[:-1], low), 0, None) * side
-
-
-def _resized(previous: Floats, side: int) -> Floats:
-    shrinks = max(previous.shape) > side
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(previous, (side, side), interpolation=how), dtype=np.float32)

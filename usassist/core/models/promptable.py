@@ -26,6 +26,8 @@ class PromptableDecoder(ClimbingHead):
     twice the size of the shallowest tap (sub-pixel convolution, Shi et al. 2016).
     """
 
+    presence_sees_masks = True
+
     def __init__(
         self,
         tap_channels: tuple[int, ...],

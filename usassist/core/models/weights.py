@@ -98,7 +98,8 @@ def _folder_of(name: str | None) -> tuple[Path, Origin]:
     # The user's model wins over a shipped one of the same name: putting it there was deliberate.
     found = next((item for item in reversed(folders) if item[0].name == wanted), None)
     if found is None and Path(wanted).is_dir():
-        found = Path(wanted), "user"
+        shipped = Path(wanted).resolve().is_relative_to((paths.resources() / "models").resolve())
+        found = Path(wanted), "shipped" if shipped else "user"
     if found is None:
         names = ", ".join(folder.name for folder, _ in folders) or "none"
         raise ModelError(
@@ -228,16 +229,44 @@ def save_model(model: "Model", folder: Path, *, config: ModelConfig, clip_folder
     The weights are fp16 but for vectors and adapters, which stay float32. With a base only the tensors that
     `adapt.owned_names` lists are written, all in float32, after a check that the others are still the base's.
     `clip_folder` is where the open_clip configuration lies if it is not a shipped one. What other weights in the folder
-    were familiar with goes. Raises ModelError.
+    were familiar with goes. The weights are written last: where they are there, so is the rest. Raises ModelError.
     """
-    from safetensors.torch import save
-
-    from usassist.core.models.adapt import adapter_names, owned_names
-    from usassist.core.models.base import require_unchanged
     from usassist.core.models.familiarity import FAMILIARITY_FILE
     from usassist.core.project.atomic import make_folder, remove, write_bytes
 
     make_folder(folder, error=ModelError)
+    data = _serialised(model, folder, config)
+    changed = not _holds(folder, data)
+    if changed:
+        remove(folder / FAMILIARITY_FILE, error=ModelError)
+    write_bytes(folder / CONFIG_FILE, config.to_json().encode(), error=ModelError)
+    for source in clip_settings.own_files(config.encoder.open_clip, clip_folder):
+        if source.parent != folder:
+            write_bytes(folder / source.name, source.read_bytes(), error=ModelError)
+    if changed:
+        write_bytes(folder / WEIGHTS_FILE, data, error=ModelError)
+
+
+def is_saved(model: "Model", folder: Path, *, config: ModelConfig) -> bool:
+    """Return whether a folder holds exactly the weights that `save_model` would write there. Raises ModelError."""
+    return _holds(folder, _serialised(model, folder, config))
+
+
+def _holds(folder: Path, data: bytes) -> bool:
+    path = folder / WEIGHTS_FILE
+    try:
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
+
+
+def _serialised(model: "Model", folder: Path, config: ModelConfig) -> bytes:
+    """Return a model's own tensors as a safetensors file, always the same bytes for the same ones."""
+    from safetensors.torch import save
+
+    from usassist.core.models.adapt import adapter_names, owned_names
+    from usassist.core.models.base import require_unchanged
+
     state, names = model.state_dict(), owned_names(model, config)
     if config.encoder.base:
         rest = {name: tensor for name, tensor in state.items() if name not in names}
@@ -248,13 +277,7 @@ def save_model(model: "Model", folder: Path, *, config: ModelConfig, clip_folder
         for name, tensor in state.items()
         if name in names
     }
-    data = save(tensors, metadata={_ADAPTER_WORDS: _adapter_words(config)})
-    remove(folder / FAMILIARITY_FILE, error=ModelError)
-    write_bytes(folder / WEIGHTS_FILE, data, error=ModelError)
-    write_bytes(folder / CONFIG_FILE, config.to_json().encode(), error=ModelError)
-    for source in clip_settings.own_files(config.encoder.open_clip, clip_folder):
-        if source.parent != folder:
-            write_bytes(folder / source.name, source.read_bytes(), error=ModelError)
+    return save(tensors, metadata={_ADAPTER_WORDS: _adapter_words(config)})
 
 
 def _halved(tensor: "Tensor") -> "Tensor":

@@ -1,6 +1,7 @@
 """Drafts of unsaved work: what is found here when a project is opened was not saved before the program ended."""
 
 import logging
+from pathlib import Path
 
 from usassist.core.domain import Annotation, Project
 from usassist.core.errors import ProjectError
@@ -21,11 +22,11 @@ def drafts(project: Project, reader_id: str) -> list[Annotation]:
     """Return a reader's drafts in the order of their frame keys, without those that equal what is saved.
 
     A draft that cannot be read is logged, so that it stops nobody from opening the project. Nothing is removed here:
-    another window may hold the reader's lock and be writing these drafts now.
+    another window may hold the reader's lock and be writing these drafts now. Raises ProjectError where the folder of
+    the drafts cannot be listed.
     """
-    folder = layout.recovery_folder(project.root, reader_id)
     found: list[Annotation] = []
-    for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+    for path in _files(layout.recovery_folder(project.root, reader_id)):
         frame_key = path.stem
         try:
             draft = store.read_annotation(path, reader_id=reader_id, frame_key=layout.check_key(frame_key))
@@ -42,6 +43,17 @@ def drafts(project: Project, reader_id: str) -> list[Annotation]:
 def discard_draft(project: Project, *, reader_id: str, frame_key: str) -> None:
     """Remove a frame's draft, once it is saved or not wanted; one that is not there is no error."""
     atomic.remove(layout.draft_file(project.root, reader_id=reader_id, frame_key=frame_key))
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix == ".json")
+    except FileNotFoundError:
+        return []
+    except OSError as fault:
+        raise ProjectError(
+            f"{folder} cannot be listed: {fault.strerror or fault}. Check the disk and the rights."
+        ) from fault
 
 
 def _saved(project: Project, draft: Annotation) -> Annotation | None:

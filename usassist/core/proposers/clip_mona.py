@@ -132,7 +132,7 @@ class ClipMonaProposer:
             (like,) = self._watch.judge([frame], features)
             found = self._answers.proposals(frame, prompt, out, pointed, trust=like.trust)
         if self._config.follows_clicks:
-            self._past.keep(found[0], out, seen=scan_box(frame), threshold=self._answers.threshold)
+            self._past.keep(frame, found[0], out, seen=scan_box(frame), threshold=self._answers.threshold)
         seconds = (time.perf_counter() - started) / len(found)
         return tuple(like.told(proposal, seconds=seconds) for proposal in found)
 
@@ -241,7 +241,7 @@ class ClipMonaProposer:
         if not self._config.follows_clicks:
             refuse_pointing(prompt, model=self._config.name)
             return None
-        behind = self._past.behind(frame.ref.key, prompt.mask)
+        behind = self._past.behind(frame, prompt.mask)
         return spatial_prompt(prompt, shape=frame.shape, seen=scan_box(frame), behind=behind)
 
 

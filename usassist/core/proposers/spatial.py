@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from usassist.core.domain import Box, Mask, Prompt, PromptKind, Proposal
+from usassist.core.domain import Box, Frame, Mask, Prompt, PromptKind, Proposal
 from usassist.core.errors import ModelError
 from usassist.core.geometry.raster import pixels_in
 
@@ -36,9 +36,10 @@ class PastAnswers:
     def __init__(self) -> None:
         self._behind: OrderedDict[bytes, Floats] = OrderedDict()
 
-    def keep(self, proposal: Proposal, out: "Segmentation", *, seen: Box, threshold: float) -> None:
+    def keep(self, frame: Frame, proposal: Proposal, out: "Segmentation", *, seen: Box, threshold: float) -> None:
         """Remember what is behind a proposal, at the size of the outputs; nothing of a model of several objects.
 
+        Frames are told apart by what they show too: projects may share keys.
         The model's mask is what is likelier than `threshold` (0 to 1) in `seen`.
         What the person clicked away, or what came with a click, is certain in it: else the model draws it again.
         """
@@ -46,13 +47,13 @@ class PastAnswers:
             behind = out.probability()[0, 0].cpu().numpy()
             if proposal.prompt.points:
                 behind = _as_clicked(behind, proposal.mask, seen, threshold)
-            self._behind[_token(proposal.frame_key, proposal.mask)] = behind
+            self._behind[_token(frame, proposal.mask)] = behind
             while len(self._behind) > _MASKS_REMEMBERED:
                 self._behind.popitem(last=False)
 
-    def behind(self, frame_key: str, mask: Mask | None) -> Floats | None:
+    def behind(self, frame: Frame, mask: Mask | None) -> Floats | None:
         """Return the probabilities behind a mask in the part of the frame that the model looks at, None if unknown."""
-        return None if mask is None or mask.is_empty else self._behind.get(_token(frame_key, mask))
+        return None if mask is None or mask.is_empty else self._behind.get(_token(frame, mask))
 
     def clear(self) -> None:
         """Forget every mask."""
@@ -154,8 +155,8 @@ def _as_clicked(behind: Floats, mask: Mask, seen: Box, threshold: float) -> Floa
     return np.where(inside & (behind < low), np.float32(1), found)
 
 
-def _token(frame_key: str, mask: Mask) -> bytes:
+def _token(frame: Frame, mask: Mask) -> bytes:
     tight = mask.tight()
-    digest = hashlib.blake2b(repr((frame_key, tight.shape, tight.origin, tight.crop.shape)).encode(), digest_size=16)
+    digest = hashlib.blake2b(repr((frame.token, tight.shape, tight.origin, tight.crop.shape)).encode(), digest_size=16)
     digest.update(tight.crop.tobytes())
     return digest.digest()

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from usassist.core.domain import Frame, Mask
 from usassist.core.errors import ModelError
-from usassist.core.geometry.cv import cv2
+from usassist.core.geometry.resize import resized
 from usassist.core.io.scan import scan_box
 
 
@@ -21,7 +21,7 @@ def support_mask(frame: Frame, mask: Mask, *, size: int) -> npt.NDArray[np.float
     inside = mask.to_array()[scan_box(frame).slices]
     if not inside.any():
         raise ModelError("The mask of a support image shows nothing inside its scan; choose another image.")
-    share = cv2.resize(inside.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
+    share = resized(inside.astype(np.float32), size, smooth=False)
     # Half a pixel's share is the outline; an object thinner than that is wherever there is anything of it.
     return np.asarray(share >= min(0.5, float(share.max())), dtype=np.float32)
 

@@ -67,8 +67,8 @@ def _likenesses(frames: Sequence[Frame], features: "ImageFeatures", known: Famil
     if known is None:
         return (Likeness(),) * len(frames)
     found = []
-    for frame, distance in zip(frames, known.distances(statistics(features)), strict=True):
+    for frame, shown in zip(frames, known.strangeness(statistics(features)), strict=True):
         colour = colour_share(frame) / known.colour_limit  # the model sees grey only
-        strangeness = max(float(distance) / known.limit, colour)
+        strangeness = max(float(shown), colour)
         found.append(Likeness(strangeness, UNLIKE_IN_COLOUR if colour > 1 else UNLIKE if strangeness > 1 else ""))
     return tuple(found)

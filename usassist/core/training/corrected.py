@@ -66,6 +66,8 @@ def corrections_of(
                 break
             seen = answered(maps_of(questions))
             questions = [_seeing(question, answer) for question, answer in zip(questions, seen, strict=True)]
+    # Weights that autocast rounded here know no gradient; older torch would use them again for the answer that learns.
+    torch.clear_autocast_cache()
     return maps_of(questions)
 
 

@@ -25,7 +25,8 @@ class Offer:
 def segmentation_recipes(folders: Sequence[Path] | None = None) -> list[Offer]:
     """Return the recipes for masks that need nothing that is missing here, those that go on from a model first.
 
-    Looked for among the shipped ones and in `recipes` of the user's folder; one that cannot be read is left out.
+    Looked for among the shipped ones and in `recipes` of the user's folder. Left out are those that cannot be read, and
+    those that would keep random weights as they are: they are second steps, told on the command line what came before.
     """
     homes = folders if folders is not None else (paths.resources() / "recipes", paths.user_home() / "recipes")
     recipes = [path for home in homes if home.is_dir() for path in sorted(home.glob("*.toml"))]
@@ -45,5 +46,7 @@ def _offer(path: Path) -> Offer | None:
     except (ModelError, TrainingError):
         return None
     if config.encoder.imagenet_start:
-        return Offer(path, config, "from ImageNet") if importlib.util.find_spec(IMAGENET_PACKAGE) else None
-    return Offer(path, config, "from random weights")
+        start, can_start = "from ImageNet", importlib.util.find_spec(IMAGENET_PACKAGE) is not None
+    else:
+        start, can_start = "from random weights", not config.frozen_stages and config.trainable == "all"
+    return Offer(path, config, start) if can_start else None

@@ -20,7 +20,7 @@ from usassist.core.models.build import Model, build_model
 from usassist.core.models.config import WEIGHTS_FILE, ModelConfig
 from usassist.core.models.device import resolve
 from usassist.core.models.memory import keep_freed_memory
-from usassist.core.models.weights import fill, save_model
+from usassist.core.models.weights import fill, is_saved, save_model
 from usassist.core.project.atomic import write_bytes
 from usassist.core.training.checkpoint import Checkpoint, read_checkpoint, restore, save_checkpoint
 from usassist.core.training.config import TrainConfig, read_recipe, stated
@@ -176,8 +176,9 @@ class _Run:
             description, provenance={**description.provenance, "training": task.describe()}
         )
         logger.info("%s: %s on %s", config.task, json.dumps(task.describe()), self.device)
-        if self.shard.is_first and 0 < state.epoch == state.best_epoch:
-            save(config=description)  # the process may have been killed between its checkpoint and its model
+        is_best = self.shard.is_first and 0 < state.epoch == state.best_epoch
+        if is_best and not is_saved(state.average, self.out, config=description):
+            save(config=description)  # the process was killed between its checkpoint and its model
         interrupted = self._train(state, task, description, save)
         if self.shard.is_first:
             with held_signals():  # impatience, Ctrl+C again and again, must not cost the model its calibration
@@ -282,14 +283,16 @@ class _Run:
         """Calibrate the best weights on validation data, learn what is ordinary, and write them out with both.
 
         An interrupted run does without the second: who presses Ctrl+C does not wait for all images to be seen again.
-        Where it is not learned, what the model that the run went on from takes for ordinary holds as far as it can.
+        What the model that the run went on from takes for ordinary stays ordinary, as far as it sees images alike.
         """
         weights = self.out / WEIGHTS_FILE
         if weights.is_file():
             fill(state.average, weights)
             save(config=task.finished(state.average, description))
-            known = None if interrupted else task.familiarity(state.average)
-            known = known or kept_familiarity(state.average, self.config, description)
+            learned = None if interrupted else task.familiarity(state.average)
+            known = kept_familiarity(state.average, self.config, description)
+            if learned is not None:
+                known = learned if known is None else learned.and_before(known)
             if known is not None:
                 known.save(self.out, weights_hash=file_hash(weights))
         elif not interrupted:

@@ -80,8 +80,8 @@ def find_start(config: TrainConfig) -> Start:
 def with_colours(config: TrainConfig, start: Start, *, stated: Collection[str]) -> TrainConfig:
     """Return the recipe with the colours that its first weights know, where it does not state its own.
 
-    Those are mean, deviation, and the sharpness above which images are blurred. `stated` are the keys that it does.
-    Without a model to start from or stand on it stays what it is.
+    Those are mean, deviation, and the sharpness above which images are blurred, which means something at their own
+    image size only. `stated` are the keys that it does. Without a model to start from or stand on it stays what it is.
     """
     info = start.model or start.base
     if info is None:
@@ -89,22 +89,29 @@ def with_colours(config: TrainConfig, start: Start, *, stated: Collection[str]) 
     own, theirs = config.preprocess, _config_of(info).preprocess
     mean = own.mean if "preprocess.mean" in stated else theirs.mean
     std = own.std if "preprocess.std" in stated else theirs.std
-    sharpest = own.sharpest if "preprocess.sharpest" in stated else theirs.sharpest
+    comes_along = "preprocess.sharpest" not in stated and own.size == theirs.size
+    sharpest = theirs.sharpest if comes_along else own.sharpest
     return dataclasses.replace(config, preprocess=dataclasses.replace(own, mean=mean, std=std, sharpest=sharpest))
 
 
 def say_colours(config: TrainConfig, start: Start) -> str:
-    """Return a sentence where a recipe states another mean or deviation than its first weights know, else ""."""
+    """Return a sentence where a recipe states other colours than its first weights know, else "".
+
+    Another sharpness is other colours at their own image size only.
+    """
     info = start.model or start.base
     if info is None:
         return ""
     own, theirs = config.preprocess, _config_of(info).preprocess
-    if all(_equal(a, b) for a, b in ((own.mean, theirs.mean), (own.std, theirs.std))):
+    pairs = {"mean": (own.mean, theirs.mean), "std": (own.std, theirs.std)}
+    if own.size == theirs.size:
+        pairs["sharpest"] = ((own.sharpest,), (theirs.sharpest,))
+    if all(_equal(*pair) for pair in pairs.values()):
         return ""
+    said, trained = (_listed([f"{name} {_numbers(pair[k])}" for name, pair in pairs.items()]) for k in (0, 1))
     return (
-        f"The recipe's [preprocess] says mean {_numbers(own.mean)} and std {_numbers(own.std)}, while the model "
-        f"{info.name!r} it starts from was trained with mean {_numbers(theirs.mean)} and std {_numbers(theirs.std)}; "
-        f"leave them out to take those."
+        f"The recipe's [preprocess] says {said}, while the model {info.name!r} it starts from was trained with "
+        f"{trained}; leave them out to take those."
     )
 
 

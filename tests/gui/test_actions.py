@@ -15,6 +15,7 @@ CONTRACT = {
     "Right": "next_frame",
     "Space": "play",
     "Return": "accept",
+    "Shift+Return": "accept_all",
     "Backspace": "reject",
     "Esc": "deselect",
     "Ctrl+S": "save",

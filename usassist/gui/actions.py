@@ -72,6 +72,14 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "accept", "Accept", ("Return", "Enter"), "ph.check", "Accept the proposal, else the frame as it is", "Annotate"
     ),
+    Action(
+        "accept_all",
+        "Accept all proposals",
+        ("Shift+Return", "Shift+Enter"),
+        "ph.checks",
+        "Accept every proposal that waits on this frame, in one step",
+        "Annotate",
+    ),
     Action("reject", "Reject", ("Backspace",), "ph.prohibit", "Reject the proposal", "Annotate"),
     Action("propose", "Propose again", ("I",), "ph.magic-wand", "Ask the engine about this frame", "Annotate"),
     Action(

@@ -149,11 +149,26 @@ def test_accepting_is_one_step_and_marks_the_frame(document: Document) -> None:
 def test_accept_all_is_one_step(document: Document) -> None:
     (proposal,) = document.proposals
     document._proposing.put(document.ref.key, (proposal, replace(proposal, quality=0.1)))
-    commands.proposal.accept_all(document)
+    assert commands.proposal.accept_all(document)
     assert len(document.annotation.regions) == 2
+    assert (document.annotation.status, document.proposals) == ("accepted", ())
+    assert not commands.proposal.accept_all(document)
     assert document.undo_stack.count() == 1
     document.undo_stack.undo()
     assert len(document.proposals) == 2
+
+
+def test_undoing_accept_all_selects_the_region_that_was_refined(document: Document) -> None:
+    """Else its outline would wait unseen, and Enter would replace the mask of a region that is not selected."""
+    (proposal,) = document.proposals
+    assert commands.proposal.accept(document)
+    (region,) = document.annotation.regions
+    document._proposing.put(document.ref.key, (replace(proposal, quality=0.1), replace(proposal, refines=region.id)))
+    document.select_region(region.id)
+    assert commands.proposal.accept_all(document)
+    document.select_region(None)
+    document.undo_stack.undo()
+    assert document.selected_region is not None and document.selected_region.id == region.id
 
 
 def test_nothing_to_segment_takes_the_regions_along_in_one_step(plain: Document) -> None:

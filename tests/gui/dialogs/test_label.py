@@ -5,6 +5,7 @@ from unittest.mock import patch
 import pytest
 
 from usassist.core.domain import Label
+from usassist.core.project import store
 from usassist.core.project.palette import COLOURS
 from usassist.gui.dialogs.label import LabelDialog, edit_label
 
@@ -75,3 +76,37 @@ def test_the_answer_reaches_the_project(document) -> None:
     with patch.object(LabelDialog, "exec", lambda _dialog: int(LabelDialog.DialogCode.Rejected)):
         edit_label(document, "node")
     assert len(document.labels) == len(before) + 1
+
+
+def test_an_answer_for_a_project_that_is_no_longer_open_is_for_none(document, images, tmp_path, qtbot) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "x.png").write_bytes((images / "still1.png").read_bytes())
+    told = []
+    document.set_labels((*document.labels, Label("cyst", "Cyst", COLOURS[1])))
+    document.message.connect(lambda text, _details: told.append(text))
+
+    def accept(dialog: LabelDialog) -> int:
+        dialog.name_field.setText("Node")
+        with qtbot.waitSignals([document.opened, document.frame_shown]):
+            document.open_paths([other])
+        return int(LabelDialog.DialogCode.Accepted)
+
+    with patch.object(LabelDialog, "exec", accept):
+        edit_label(document, "cyst")
+    document.flush()
+    assert {label.id for label in store.open_project(document.project.root).labels}.isdisjoint({"cyst", "node"})
+    assert "another project was opened" in told[-1]
+
+
+@pytest.mark.parametrize("label_id", ["", "lesion"])
+def test_labels_that_came_while_one_was_described_stay(document, label_id) -> None:
+    def accept(dialog: LabelDialog) -> int:
+        dialog.name_field.setText("Node")
+        document.set_labels((*document.labels, Label("node", "Knot", COLOURS[4])))
+        return int(LabelDialog.DialogCode.Accepted)
+
+    with patch.object(LabelDialog, "exec", accept):
+        edit_label(document, label_id)
+    assert {"Knot", "Node"} <= {label.name for label in document.labels}
+    assert document.active_label.name == "Node"

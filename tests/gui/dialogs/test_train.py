@@ -1,6 +1,9 @@
-"""The pages of the training dialog, without a training."""
+"""The training dialog and its pages, without a training."""
 
+import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +15,10 @@ from usassist.core.data.example import Example
 from usassist.core.data.objects import RegionTruth
 from usassist.core.domain import Label, Mask, Region, Source
 from usassist.core.evaluation.curves import Epoch
+from usassist.core.geometry.cv import cv2
 from usassist.gui import theme
+from usassist.gui.dialogs import train
+from usassist.gui.dialogs.train import TrainDialog
 from usassist.gui.dialogs.train_curve import Curve
 from usassist.gui.dialogs.train_result import ResultPage, RunPage
 from usassist.gui.dialogs.train_setup import SetupPage
@@ -226,3 +232,87 @@ def test_a_long_path_does_not_widen_the_window(qtbot: QtBot, training: Training)
     training.stage, training.problem = "done", f"See {'/folder of somebody' * 3}{'/abcdefghijklmnop' * 20}."
     page.show_training(training)
     assert page.minimumSizeHint().width() < 600
+
+
+@pytest.fixture
+def counting(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Return what holds back the counting of accepted frames; each project has eight of them, and one recipe."""
+    gate = threading.Event()
+    gate.set()
+
+    def count(_root: Path) -> AcceptedFrames:
+        gate.wait(30)
+        return _accepted(outlines=8, unchanged=0, showing=(True,) * 8)
+
+    monkeypatch.setattr(train, "accepted_frames", count)
+    config = SimpleNamespace(epochs=3, title="Quick", few_shot=SimpleNamespace(seed=0))
+    monkeypatch.setattr(
+        train, "segmentation_recipes", lambda: [SimpleNamespace(path=Path("q"), start="", config=config)]
+    )
+    return gate
+
+
+@pytest.fixture
+def dialog(document: Any, counting: threading.Event, qtbot: QtBot, usassist_home: Path) -> TrainDialog:
+    """Return the dialog of an open project whose frames are counted; `plans` holds what would be trained."""
+    made = TrainDialog(document)
+    qtbot.addWidget(made)
+    made.plans = []
+    made.training.start = made.plans.append
+    made.show()
+    qtbot.waitUntil(made.start_button.isEnabled)
+    return made
+
+
+def _start(dialog: TrainDialog) -> None:
+    dialog.start()
+    dialog._document.lane_save.drain()
+
+
+def test_another_project_is_counted_before_it_is_trained_on(
+    dialog: TrainDialog, counting: threading.Event, tmp_path: Path, qtbot: QtBot
+) -> None:
+    document = dialog._document
+    dialog.hide()
+    counting.clear()
+    (tmp_path / "others").mkdir()
+    cv2.imwrite(str(tmp_path / "others" / "1.png"), np.full((48, 64), 90, dtype=np.uint8))
+    with qtbot.waitSignal(document.frame_shown):
+        document.open_paths([tmp_path / "others"])
+    _start(dialog)
+    assert dialog.plans == [], "what is known was counted in the project before"
+    assert "not counted yet" in dialog.setup.warning.text()
+    dialog.show()
+    assert not dialog.start_button.isEnabled()
+    assert dialog.setup.sides_text.text() == "Counting…"
+    counting.set()
+    qtbot.waitUntil(dialog.start_button.isEnabled)
+    _start(dialog)
+    assert [plan.project for plan in dialog.plans] == [document.project_root]
+
+
+def test_what_was_counted_in_a_project_that_was_left_is_dropped(dialog: TrainDialog) -> None:
+    counted = (dialog.setup.accepted, [dialog.setup.offer])
+    dialog.setup.show_accepted(None)
+    dialog._on_counted(Path("another project"), counted)
+    assert dialog.setup.accepted is None
+    dialog._on_counted(dialog._document.project_root, counted)
+    assert dialog.start_button.isEnabled()
+
+
+def test_nothing_is_started_while_a_model_is_being_added(dialog: TrainDialog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Training, "is_adding", True)
+    dialog.training.changed.emit()
+    assert not dialog.start_button.isEnabled() and not dialog.again_button.isEnabled()
+    _start(dialog)
+    assert dialog.plans == []
+    monkeypatch.setattr(Training, "is_adding", False)
+    dialog.training.changed.emit()
+    assert dialog.start_button.isEnabled() and dialog.again_button.isEnabled()
+
+
+@pytest.mark.parametrize(("name", "model"), [("clip_mona", "mine"), ("classical", "")])
+def test_an_engine_without_weights_is_compared_without_a_model(dialog: TrainDialog, name: str, model: str) -> None:
+    dialog._document.set_engine(name, "mine")
+    _start(dialog)
+    assert [(plan.engine, plan.model) for plan in dialog.plans] == [(name, model)]

@@ -360,3 +360,19 @@ def test_an_answer_to_a_text_that_was_never_learned_says_so(make_dock, document,
     dock.ask_again()
     qtbot.waitUntil(lambda: dock.notice.text == UNLIKE)
     assert document.warning == STRANGE
+
+
+def test_that_nothing_was_found_is_said_of_the_label_it_was_asked_for(make_dock, document, engine, show, qtbot) -> None:
+    dock = make_dock(document)
+    document.auto_propose = False
+    engine.finds_nothing = True
+    show(document, 1)
+    document.request_proposals()
+    qtbot.waitUntil(lambda: document.found_nothing)
+    assert dock.empty.accessibleName().startswith("The engine found nothing.")
+    document.set_active_label(document.labels[1].id)
+    assert dock.empty.accessibleName().startswith("No proposal is waiting.")
+    document.set_active_label(document.labels[0].id)
+    assert dock.empty.accessibleName().startswith("The engine found nothing.")
+    dock.prompt_field.setText("left kidney")
+    assert dock.empty.accessibleName().startswith("No proposal is waiting.")

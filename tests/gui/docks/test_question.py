@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PySide6.QtWidgets import QComboBox
 from pytestqt.qtbot import QtBot
 
 from usassist.core.domain import Label
@@ -164,3 +165,38 @@ def test_another_engine_and_a_model_that_says_nothing_doubt_nothing(
     assert learned.doubt is not None
     learned._document.set_engine("classical")
     assert learned.doubt is None and learned.state_text.text() == "Needs no model"
+
+
+def _pick(box: QComboBox, name: str) -> None:
+    row = box.findData(name)
+    assert row >= 0
+    box.setCurrentIndex(row)
+    box.activated.emit(row)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("folder", [True, False])
+def test_the_chosen_model_survives_another_engine(
+    make_document: Any, tmp_path: Path, qtbot: QtBot, listed: bool, folder: bool
+) -> None:
+    chosen = str(tmp_path) if folder else "mine"
+    document = make_document(engine="clip_mona", model=chosen)
+    form = Question(document, engines=specs, models=lambda: (MODEL, replace(MODEL, name="mine")))
+    qtbot.addWidget(form)
+    form.fill()
+    if listed:
+        qtbot.waitUntil(lambda: form.is_listed)
+    for engine in ("clip_mona", "classical", "clip_mona"):
+        _pick(form.engine_box, engine)
+        assert (document.engine_name, document.model_name) == (engine, chosen)
+    qtbot.waitUntil(lambda: form.is_listed)
+    assert (form.model_box.currentText() or form.model_box.placeholderText()) == (tmp_path.name if folder else "mine")
+    _pick(form.model_box, "usassist-us")
+    assert (document.engine_name, document.model_name) == ("clip_mona", "usassist-us")
+
+
+def test_what_is_in_use_already_can_be_picked_without_harm(question: Question, document: Any) -> None:
+    waiting = document.proposals
+    _pick(question.engine_box, "clip_mona")
+    _pick(question.model_box, "usassist-us")  # the default by its name
+    assert document.proposals == waiting and document.model_name == ""

@@ -226,6 +226,83 @@ def test_a_click_corrects_a_class_that_got_its_label_meanwhile(
     assert document.waiting_outlines == document.proposals
 
 
+def test_a_text_that_two_labels_mean_is_kept_under_one_of_them_with_clicks_and_without(
+    document: Document, ask: Callable[[str], list[str]], engine: Any, qtbot: QtBot
+) -> None:
+    first = Label("head-a", "Fetal head", "#112233", "fetal head")
+    second = Label("head-b", "Head, second look", "#223344", "fetal skull outline")
+    document.set_labels((*document.labels, first, second))
+    ask("fetal cranium")
+    (waiting,) = document.proposals
+    assert document.active_label.id == "lesion"
+    assert (document.asked_label_id, waiting.label_id, document.waiting_outlines) == ("head-a", "head-a", (waiting,))
+    click_commands.add_point(document, 32, 24, positive=True)
+    qtbot.waitUntil(lambda: document.click_answer is not None)
+    assert engine.prompts[-1].mask == waiting.mask
+    assert [item.label_id for item in document.proposals] == ["head-a"]
+    click_commands.accept(document)
+    assert [region.label_id for region in document.annotation.regions] == ["head-a"]
+
+
+def test_an_answer_takes_over_an_outline_whose_class_got_its_label_meanwhile(
+    document: Document, ask: Callable[[str], list[str]], qtbot: QtBot
+) -> None:
+    ask("fetal head")
+    (waiting,) = document.proposals
+    document.set_labels((*document.labels, HEAD))
+    click_commands.add_point(document, 60, 4, positive=True)
+    qtbot.waitUntil(lambda: document.click_answer is not None)
+    assert waiting in document.proposals and len(document.proposals) == 2
+    click_commands.set_box(document, Box(2, 2, 46, 62))
+    qtbot.waitUntil(lambda: document.click_answer is not None)
+    assert document.proposals == (document.click_answer,)
+
+
+@pytest.mark.parametrize("other", ["label", "text", "model", "label's words"])
+def test_that_nothing_was_found_holds_for_what_was_asked(
+    document: Document, ask: Callable[[str], list[str]], engine: Any, qtbot: QtBot, other: str
+) -> None:
+    document.auto_propose = False
+    engine.finds_nothing = True
+    ask("")
+    assert document.found_nothing
+    with qtbot.waitSignal(document.proposals_changed):
+        if other == "label":
+            document.set_active_label("structure")
+        elif other == "text":
+            document.set_prompt_text("left kidney")
+        elif other == "model":
+            document.set_engine(document.engine_name, "other")
+        else:
+            document.set_labels((replace(document.labels[0], caption="cyst"), *document.labels[1:]))
+    assert not document.found_nothing
+    if other == "label":
+        document.set_active_label("lesion")
+    elif other == "text":
+        document.set_prompt_text("")
+    assert document.found_nothing is (other in ("label", "text")), "the same question has the same answer"
+
+
+def test_that_clicks_found_nothing_says_nothing_about_the_label(
+    document: Document, ask: Callable[[str], list[str]], engine: Any, qtbot: QtBot
+) -> None:
+    proposal_commands.reject(document)
+    engine.finds_nothing = True
+    click_commands.add_point(document, 32, 24, positive=True)
+    qtbot.waitUntil(lambda: document.found_nothing)
+    with qtbot.waitSignal(document.proposals_changed):
+        document.settle_clicks()
+    assert not document.found_nothing
+    ask("")
+    engine.finds_nothing = False
+    assert document.found_nothing
+    click_commands.add_point(document, 32, 24, positive=True)
+    qtbot.waitUntil(lambda: document.click_answer is not None)
+    assert not document.found_nothing
+    document.drop_clicks()
+    assert document.found_nothing
+
+
 def test_nothing_found_names_what_was_written(document: Document, ask: Callable[[str], list[str]], engine: Any) -> None:
     engine.finds_nothing = True
     for text in ("fetal head", "left kidney"):

@@ -105,6 +105,24 @@ def test_a_frame_that_changed_while_it_was_written_stays_unsaved(
     assert cleaned == [(key, False), (key, True)]
 
 
+@pytest.mark.parametrize("visited", [True, False])
+def test_restored_work_is_unsaved_until_it_is_written_whatever_is_undone(
+    book: AnnotationBook, cleaned: list[tuple[str, bool]], visited: bool
+) -> None:
+    key, found, known = untouched(0).frame_key, drawn(0), replace(untouched(0), note="on disk")
+    if visited:
+        book.adopt(known)
+    book.restore(found)
+    assert book.get(key) is found
+    assert book.saved(key) == (known if visited else untouched(0))
+    book.stack(key).push(QUndoCommand("edit"))
+    book.stack(key).undo()
+    assert book.is_dirty(key)
+    book.mark_saved(found)
+    assert not book.is_dirty(key)
+    assert cleaned == [(key, False), (key, True)]
+
+
 def test_a_source_is_as_unfinished_as_its_least_finished_frame(book: AnnotationBook) -> None:
     assert status_of({}) == "untouched"
     assert status_of({"a_00000": "accepted", "a_00001": "unusable"}) == "accepted"

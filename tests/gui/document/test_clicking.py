@@ -220,6 +220,26 @@ def test_an_engine_that_fails_is_said_and_clicks_can_be_taken_back(document: Doc
     assert document.proposals == before
 
 
+def test_the_same_engine_again_keeps_clicks_and_what_was_put_aside(
+    document: Document, engine: Any, qtbot: QtBot
+) -> None:
+    document.find_out_clicks()
+    document.lane_io.drain()
+    proposal.accept(document)
+    (accepted,) = document.annotation.regions
+    document.select_region(accepted.id)
+    point(document, qtbot, 32, 24)
+    refinement = document.click_answer
+    document.select_region(None)
+    point(document, qtbot, 55, 40)
+    clicks, asked = document.clicks, len(engine.prompts)
+    document.set_engine(document.engine_name, None, device=document.device, precision=document.precision)
+    assert document.clicks is clicks and document.click_stack.count() == 1 and len(engine.prompts) == asked
+    assert not document.finds_out_clicks, "what is known of this model counts"
+    document.select_region(accepted.id)
+    assert refinement in document.proposals
+
+
 def test_which_engine_follows_clicks_is_known_without_starting_it(make_document: Callable[..., Document]) -> None:
     assert clicks_refused("classical", "") == ""
     assert bool(clicks_refused("clip_mona", "")) != read_config(None).follows_clicks

@@ -1,13 +1,17 @@
 """Opening without a window: which project is meant, and which key a file gets."""
 
+import threading
 from pathlib import Path
 
 import pytest
+from pytestqt.qtbot import QtBot
 
-from usassist.core.domain import Reader
+from usassist.core.domain import Label, Reader
 from usassist.core.errors import ProjectError, ReadError
 from usassist.core.project import store
 from usassist.core.project.layout import check_reader_id
+from usassist.gui import commands
+from usassist.gui.document import Document, opening
 from usassist.gui.document.opening import images_root_of, open_session, project_folder, reader_of
 
 ANN = Reader("ann", "Ann")
@@ -102,3 +106,44 @@ def test_names_in_another_script_stay_apart() -> None:
 def test_the_images_root_is_what_all_share(images: Path) -> None:
     assert images_root_of([images]) == images
     assert images_root_of([images / "still1.png", images / "still2.png"]) == images
+
+
+@pytest.mark.parametrize("reader_id", ["ann", "bob"])
+def test_what_was_done_while_the_open_folder_was_read_again_is_there(
+    document: Document, images: Path, reader_id: str, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, is_read, read = threading.Event(), threading.Event(), opening._opened
+
+    def slow(*args, **options) -> opening.Opened:
+        opened = read(*args, **options)
+        is_read.set()
+        gate.wait(60)
+        return opened
+
+    monkeypatch.setattr(opening, "_opened", slow)
+    document.set_reader(Reader(reader_id, reader_id.title()))
+    document.open_paths([images])
+    qtbot.waitUntil(is_read.is_set)
+    document.set_labels((*document.labels, Label("cyst", "Cyst", "#112233")))
+    commands.label.nothing_to_segment(document)
+    with qtbot.waitSignals([document.opened, document.frame_shown]):
+        gate.set()
+    done = reader_id == "ann"
+    assert (
+        document.status_of(document.source.key) == document.annotation.status == ("accepted" if done else "untouched")
+    )
+    assert document.counts() == (int(done), 4)
+    assert "cyst" in {label.id for label in document.labels}
+
+
+def test_a_project_that_broke_while_it_was_read_again_is_not_open(
+    document: Document, images: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_opened: opening.Opened) -> opening.Opened:
+        raise ProjectError("project.json is damaged.")
+
+    monkeypatch.setattr(opening, "read_again", broken)
+    with qtbot.waitSignals([document.opened, document.open_failed]):
+        document.open_paths([images])
+    assert not document.is_open
+    assert document.frame is None

@@ -110,3 +110,20 @@ def test_what_the_child_does_now_is_shown_and_forgotten(training: Training, tmp_
     training.stage = "done"
     training.start(_plan(tmp_path))
     assert training.progress is None
+
+
+def test_the_model_that_is_being_added_keeps_its_name(
+    training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    adding: list[list[str]] = []
+    monkeypatch.setattr(training._adding, "start", lambda _module, arguments: adding.append(arguments))
+    training.stage = "done"
+    training.add("mine")
+    assert adding[0][:2] == ["models", "add"] and training.name == "", "it is not there yet"
+    monkeypatch.setattr(Training, "is_adding", True)
+    training.start(_plan(tmp_path / "another"))
+    assert len(training.started) == 1 and training.stage == "done", "first what was asked for"
+    training._forget()
+    with qtbot.waitSignal(training.added) as added:
+        training._adding.ended.emit(_ended())
+    assert added.args == ["mine"] and training.name == "mine"

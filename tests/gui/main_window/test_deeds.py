@@ -1,10 +1,13 @@
 """What keys and menus do that needs the window: picking files, refusing politely, leaving a cine in peace."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -57,6 +60,42 @@ def test_rejecting_where_nothing_waits_changes_nothing(open_window: Callable[...
     window.bindings["reject"].trigger()
     assert window.document.annotation is before
     assert "no proposal to reject" in window.status.message_label.text()
+
+
+def test_all_proposals_are_accepted_with_one_key_and_taken_back_in_one_step(
+    open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot
+) -> None:
+    window = open_window(images)
+    document = window.document
+    qtbot.waitUntil(lambda: bool(document.proposals))
+    document.restore_proposal(replace(document.proposals[0], label_id=document.labels[1].id), 1)
+    waiting = document.proposals
+    window.canvas.set_masks_visible(False)
+    QTest.keyClick(window.canvas, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+    assert [region.label_id for region in document.annotation.regions] == [item.label_id for item in waiting]
+    assert document.proposals == () and document.annotation.status == "accepted" and window.canvas.layers.visible
+    window.bindings["undo"].trigger()
+    assert document.proposals == waiting and document.annotation.regions == ()
+
+
+def test_accepting_all_where_nothing_waits_changes_nothing(
+    open_window: Callable[..., MainWindow], images: Path
+) -> None:
+    window = open_window(images, auto_propose=False, settings=OFF)
+    before = window.document.annotation
+    window.bindings["accept_all"].trigger()
+    assert window.document.annotation is before
+    assert "no proposal to accept" in window.status.message_label.text()
+
+
+def test_an_open_tool_has_the_key_that_accepts_all(open_window: Callable[..., MainWindow], images: Path) -> None:
+    window = open_window(images, auto_propose=False, settings=OFF)
+    window.pick_tool("polygon")
+    canvas, held = window.canvas, Qt.KeyboardModifier.NoModifier
+    for x, y in ((10, 10), (40, 10), (40, 40)):
+        QTest.mouseClick(canvas.viewport(), Qt.MouseButton.LeftButton, held, canvas.mapFromScene(x, y))
+    window.bindings["accept_all"].trigger()
+    assert len(window.document.annotation.regions) == 1 and not canvas.tool.is_open
 
 
 def test_accepting_without_a_proposal_accepts_the_frame_as_it_is(

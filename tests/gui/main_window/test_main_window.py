@@ -308,6 +308,22 @@ def test_keys_steer_the_picture_from_the_start(open_window: Callable[..., MainWi
     assert window.focusWidget() is window.canvas
 
 
+def test_an_engine_picked_with_the_mouse_leaves_the_keys_to_the_picture_and_the_model_chosen(
+    open_window: Callable[..., MainWindow],
+) -> None:
+    window = open_window(auto_propose=False, settings=Settings(auto_propose=False, model="mine"))
+    question = window.proposals.question
+    question.fill()
+    question.prompt_field.setFocus()
+    box = question.engine_box
+    QTest.mouseClick(box, Qt.MouseButton.LeftButton)
+    box.view().setCurrentIndex(box.model().index(box.findData("classical"), 0))
+    QTest.keyClick(box.view(), Qt.Key.Key_Return)
+    assert window.document.engine_name == "classical"
+    assert window.focusWidget() is window.canvas
+    assert (window.preferences.current().engine, window.preferences.current().model) == ("classical", "mine")
+
+
 def test_another_reader_counts_from_the_next_opening(
     open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot
 ) -> None:

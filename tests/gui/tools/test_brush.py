@@ -112,6 +112,30 @@ def test_painting_on_a_proposal_accepts_it_first(canvas: CanvasView, hand: Any, 
     assert np.array_equal(only_mask(canvas), array)
 
 
+@pytest.mark.parametrize("button", ["left", "right"])
+def test_a_proposal_that_arrives_during_a_stroke_is_not_accepted_by_it(
+    canvas: CanvasView, hand: Any, brush: BrushTool, button: str
+) -> None:
+    document = canvas.document
+    array = np.zeros(SHAPE, dtype=np.bool_)
+    array[30:60, 50:90] = True
+    label = document.active_label.id
+    proposal = Proposal(document.ref.key, label, Mask.from_array(array), 0.9, 0.9, "fake", "f" * 64, Prompt(label), 0.1)
+    hand.press(*LINE[0], button)
+    document.restore_proposal(proposal, 0)
+    hand.move(*LINE[1], button)
+    painted = expected(LINE[:2], 7.0) & (button == "left")
+    assert np.array_equal(canvas.layers.preview.mask.to_array(), painted)
+    hand.release(*LINE[1], button)
+    assert document.proposals == (proposal,), "it waits"
+    assert [region.origin for region in document.annotation.regions] == ["human"] * (button == "left")
+    if button == "left":
+        assert np.array_equal(only_mask(canvas), painted)
+    else:
+        hand.drag(LINE[:2], "right")
+        assert np.array_equal(only_mask(canvas), array & ~expected(LINE[:2], 7.0)), "the next stroke may accept it"
+
+
 def test_escape_drops_the_stroke(canvas: CanvasView, hand: Any, brush: BrushTool) -> None:
     hand.press(*LINE[0])
     hand.move(*LINE[1], "left")

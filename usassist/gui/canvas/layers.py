@@ -1,5 +1,6 @@
 """Everything that lies on the scene, from the picture up to what the tool draws."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QRectF
@@ -91,9 +92,11 @@ class Layers:
         self._fade({proposal.refines for proposal in document.proposals})
         self._show(document)
 
-    def preview_stroke(self, document: Document, added: Mask, *, whole: Mask, erase: bool) -> None:
+    def preview_stroke(
+        self, document: Document, added: Mask, *, whole: Mask, erase: bool, waiting: Sequence[Proposal]
+    ) -> None:
         """Show a stroke on the region it will change, which may become another one while the stroke goes on."""
-        target = target_of(document, whole, erase=erase)
+        target = target_of(document, whole, erase=erase, waiting=waiting)
         if self._previewing and target is self._standing_in:
             self.preview.apply(added, erase=erase)
             return

@@ -1,5 +1,7 @@
 """The canvas widget: it shows the document's frame, moves around in it, and hands the mouse to the tool."""
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QEvent, QMetaMethod, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
@@ -12,7 +14,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from usassist.core.domain import Frame, Mask
+from usassist.core.domain import Frame, Mask, Proposal
 from usassist.core.errors import UsassistError
 from usassist.core.io.display import to_display
 from usassist.gui.canvas.input import Mouse, event_at, notches
@@ -128,10 +130,10 @@ class CanvasView(PictureView):
         """Move the picture by image pixels."""
         self.scroll_by(QPointF(dx * self.scale, dy * self.scale))
 
-    def preview_stroke(self, added: Mask, *, whole: Mask, erase: bool) -> None:
+    def preview_stroke(self, added: Mask, *, whole: Mask, erase: bool, waiting: Sequence[Proposal]) -> None:
         """Show what a stroke will do; masks that were hidden are shown again, for nobody paints blind."""
         self.set_masks_visible(True)
-        self.layers.preview_stroke(self.document, added, whole=whole, erase=erase)
+        self.layers.preview_stroke(self.document, added, whole=whole, erase=erase, waiting=waiting)
 
     def preview_mask(self, region_id: str, mask: Mask) -> None:
         """Show another mask in place of a region's own."""

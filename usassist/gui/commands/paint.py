@@ -1,5 +1,6 @@
 """Brush and eraser strokes, kept as the pixels of their box before and after."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -76,11 +77,12 @@ def _within(inner: Box, outer: Box) -> tuple[slice, slice]:
     return slice(top, top + inner.height), slice(left, left + inner.width)
 
 
-def paint(document: Document, stroke: Mask, *, erase: bool) -> None:
+def paint(document: Document, stroke: Mask, *, erase: bool, waiting: Sequence[Proposal] | None = None) -> None:
     """Paint or erase the pixels of a stroke.
 
-    A waiting proposal under the stroke is accepted first, as an undo step of its own. The stroke goes to the selected
-    region, else to the region of the active label under it (erasing: to any region under it), else it begins a new one.
+    A waiting proposal under the stroke is accepted first, as an undo step of its own; only one of those that were
+    `waiting` when the stroke began, where they are given. The stroke goes to the selected region, else to the region
+    of the active label under it (erasing: to any region under it), else it begins a new one.
     Raises UsassistError where the stroke was made for a frame of another size.
     """
     annotation = current(document)
@@ -88,7 +90,7 @@ def paint(document: Document, stroke: Mask, *, erase: bool) -> None:
         return
     if stroke.shape != annotation.shape:
         raise UsassistError(f"The stroke belongs to a frame of {stroke.shape}; this one is {annotation.shape}.")
-    proposal = _proposal_under(document, annotation, stroke)
+    proposal = _proposal_under(document, annotation, stroke, waiting)
     if proposal is not None:
         proposal_commands.accept_proposal(document, proposal)
         annotation = document.annotation or annotation
@@ -100,12 +102,14 @@ def paint(document: Document, stroke: Mask, *, erase: bool) -> None:
         document.push(AddRegion(document, new, frame_key=annotation.frame_key, text="Paint"))
 
 
-def target_of(document: Document, stroke: Mask, *, erase: bool) -> Region | Proposal | None:
+def target_of(
+    document: Document, stroke: Mask, *, erase: bool, waiting: Sequence[Proposal] | None = None
+) -> Region | Proposal | None:
     """Return what `paint` would change: a region, a proposal that it would accept first, or None for a new region."""
     annotation = document.annotation
     if annotation is None or stroke.is_empty or stroke.shape != annotation.shape:
         return None
-    proposal = _proposal_under(document, annotation, stroke)
+    proposal = _proposal_under(document, annotation, stroke, waiting)
     return proposal if proposal is not None else _target(document, annotation, stroke, erase=erase)
 
 
@@ -126,17 +130,20 @@ def _stroke_on(document: Document, annotation: Annotation, region: Region, strok
     document.select_region(region.id)
 
 
-def _proposal_under(document: Document, annotation: Annotation, stroke: Mask) -> Proposal | None:
-    selected = document.selected_region
-    refining = (item for item in document.proposals if item.refines is not None and overlaps(item.mask, stroke))
-    waiting = next(refining, None)
-    if waiting is not None and annotation.region(waiting.refines or "") is not None:
-        return waiting  # the outline that is corrected, not the one it is about to replace
+def _proposal_under(
+    document: Document, annotation: Annotation, stroke: Mask, waiting: Sequence[Proposal] | None
+) -> Proposal | None:
+    selected, open_ones = document.selected_region, document.proposals
+    if waiting is not None:
+        open_ones = tuple(item for item in open_ones if any(item is one for one in waiting))
+    refining = next((item for item in open_ones if item.refines is not None and overlaps(item.mask, stroke)), None)
+    if refining is not None and annotation.region(refining.refines or "") is not None:
+        return refining  # the outline that is corrected, not the one it is about to replace
     if selected is not None and overlaps(selected.mask, stroke):
         return None
     if any(overlaps(region.mask, stroke) for region in annotation.regions):
         return None
-    return next((proposal for proposal in document.proposals if overlaps(proposal.mask, stroke)), None)
+    return next((item for item in open_ones if overlaps(item.mask, stroke)), None)
 
 
 def _target(document: Document, annotation: Annotation, stroke: Mask, *, erase: bool) -> Region | None:

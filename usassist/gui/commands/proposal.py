@@ -62,14 +62,15 @@ class _Accepting(FrameCommand):
         self.document.take_back_labels()
         for place, proposal in zip(self._places, self._proposals, strict=True):
             self.document.restore_proposal(proposal, place)
+        refined = [item.refines for item, own in zip(self._proposals, self._ids, strict=True) if item.refines == own]
+        if refined:
+            self.document.select_region(refined[0])
 
 
 class AcceptProposal(_Accepting):
     """Accepts one waiting proposal and selects its region, unless objects are pointed at: the next one is another.
 
     With a `label_id`, which may be the name of a label that is then added, a region of its own gets that label.
-
-    Undone, a region that was refined is selected, so that its outline waits to be refined further.
     """
 
     def __init__(self, document: Document, index: int, *, label_id: str | None = None) -> None:
@@ -80,11 +81,6 @@ class AcceptProposal(_Accepting):
 
     def selected_after(self) -> str | None:
         return None if self.document.is_pointing else self._ids[0]
-
-    def undo(self) -> None:
-        super().undo()
-        if self._proposals[0].refines == self._ids[0]:
-            self.document.select_region(self._ids[0])
 
 
 class AcceptAll(_Accepting):
@@ -133,10 +129,12 @@ def accept_proposal(document: Document, proposal: Proposal) -> bool:
     return bool(found) and accept(document, found[0])
 
 
-def accept_all(document: Document) -> None:
-    """Accept every waiting proposal of the frame on screen in one undo step."""
-    if current(document) is not None and document.proposals:
-        document.push(AcceptAll(document))
+def accept_all(document: Document) -> bool:
+    """Accept every waiting proposal of the frame on screen in one undo step; return False where none waits."""
+    if current(document) is None or not document.proposals:
+        return False
+    document.push(AcceptAll(document))
+    return True
 
 
 def reject(document: Document, index: int = 0) -> bool:

@@ -37,7 +37,7 @@ _TERMS = (
     "carries its terms: BUSI (Al-Dhabyani et al., Data in Brief 2020; research use with citation), BrEaST "
     "(Pawlowska et al., Scientific Data 2024; CC BY 4.0), HC18 (van den Heuvel et al., PLoS One 2018; CC BY 4.0) and a "
     "part of Common Carotid Artery Ultrasound Images (Momot, Mendeley Data 2022; CC BY 4.0). Its encoder starts "
-    "from EfficientNet-Lite0 trained on ImageNet (Apache-2.0)."
+    "from EfficientNet-Lite0 trained on ImageNet (Apache-2.0; ImageNet's own terms are for research)."
 )
 
 

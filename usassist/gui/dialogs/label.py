@@ -1,6 +1,7 @@
 """Making a label, or giving one another name, colour and prompt."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
@@ -151,13 +152,24 @@ class LabelDialog(Dialog):
 
 
 def edit_label(document: Document, label_id: str, *, parent: QWidget | None = None) -> None:
-    """Ask about a label, a new one where `label_id` is "", and give the project the answer."""
-    labels = document.labels
-    known = next((label for label in labels if label.id == label_id), None)
-    dialog = LabelDialog(known, labels=labels, parent=parent)
-    if dialog.exec() == Dialog.DialogCode.Accepted:
-        answer = dialog.result_label()
-        kept = tuple(answer if label.id == answer.id else label for label in labels)
-        document.set_labels(kept if known is not None else (*labels, answer))
-        document.set_active_label(answer.id)
-    dialog.deleteLater()
+    """Ask about a label, a new one where `label_id` is "", and give the project the answer.
+
+    An answer that comes when another project is open is for none: a message says that nothing was changed.
+    """
+    root, asked = document.project_root, document.labels
+    known = next((label for label in asked if label.id == label_id), None)
+    dialog = LabelDialog(known, labels=asked, parent=parent)
+    accepted = dialog.exec() == Dialog.DialogCode.Accepted
+    dialog.deleteLater()  # once this is over
+    if not accepted:
+        return
+    if document.project_root != root:
+        document.message.emit("Nothing was changed: another project was opened while the label was described.", "")
+        return
+    answer, labels = dialog.result_label(), document.labels  # which may be others: the project was opened again
+    ids = {label.id for label in labels}
+    if known is None:
+        answer = replace(answer, id=new_id(answer.name, ids))
+    kept = tuple(answer if label.id == answer.id else label for label in labels)
+    document.set_labels(kept if answer.id in ids else (*labels, answer))
+    document.set_active_label(answer.id)

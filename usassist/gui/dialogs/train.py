@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QShowEvent
@@ -12,6 +13,7 @@ from PySide6.QtWidgets import QPushButton, QStackedWidget, QWidget
 from usassist.core.data.accepted import AcceptedFrames, accepted_frames
 from usassist.core.errors import UsassistError
 from usassist.core.paths import resources, user_home, user_models
+from usassist.core.proposers import specs
 from usassist.core.training.offers import Offer, segmentation_recipes
 from usassist.gui.dialogs.dialog import Dialog
 from usassist.gui.dialogs.train_result import FailurePage, ResultPage, RunPage
@@ -42,6 +44,7 @@ class TrainDialog(Dialog):
         self._lane = Lane("train", self)
         self.training = Training(self)
         self._wants_setup = True
+        self._counted: Path | None = None
         self.setup, self.running, self.outcome, self.failure = SetupPage(), RunPage(), ResultPage(), FailurePage()
         self.pages = QStackedWidget()
         for page in (self.setup, self.running, self.outcome, self.failure):
@@ -72,13 +75,20 @@ class TrainDialog(Dialog):
     # What a person does
 
     def start(self) -> None:
-        """Save what is open, then train on it."""
-        offer, sides, accepted = self.setup.offer, self.setup.sides, self.setup.accepted
+        """Save what is open, then train on it; refused where the frames that were counted are another project's."""
         root = self._document.project_root
-        if offer is None or sides is None or accepted is None or root is None or not self.setup.is_ready:
+        if root is None or root != self._counted:
+            self.refresh()
+            if root is not None:
+                self.setup.show_problem("The frames of this project are not counted yet; start once they are.")
+            return
+        offer, sides, accepted = self.setup.offer, self.setup.sides, self.setup.accepted
+        if offer is None or sides is None or accepted is None or not self._can_start:
             return
         now = datetime.now().astimezone()
         folder = _slug(self._document.project.images_root.name)
+        engine = self._document.engine_name
+        spec = specs().get(engine)
         plan = Plan(
             recipe=offer.path,
             epochs=offer.config.epochs,
@@ -90,8 +100,8 @@ class TrainDialog(Dialog):
                 *_facts(accepted, title=f"{folder}, {sides.train} frames, {now:%Y-%m-%d}"),
             ),
             validates=sides.val,
-            engine=self._document.engine_name,
-            model=self._document.model_name,
+            engine=engine,
+            model=self._document.model_name if spec is not None and "weights" in spec.requires else "",
         )
         self._wants_setup = False
         self.outcome.name_field.setText(_free_name(folder))
@@ -121,6 +131,9 @@ class TrainDialog(Dialog):
     def refresh(self) -> None:
         """Count again what was accepted, and look for recipes."""
         root = self._document.project_root
+        if root != self._counted:
+            self._counted = None
+            self.setup.show_accepted(None)
         if root is None:
             self.setup.show_problem("Nothing is open; open images and accept some frames first.")
             return
@@ -129,7 +142,9 @@ class TrainDialog(Dialog):
             return accepted_frames(root), segmentation_recipes()
 
         def submit() -> None:
-            self._lane.submit(count, done=self._on_counted, failed=self._on_not_counted, key="count")
+            self._lane.submit(
+                count, done=lambda found: self._on_counted(root, found), failed=self._on_not_counted, key="count"
+            )
 
         self._document.save()
         self._document.lane_save.submit(lambda: None, done=lambda _nothing: submit())
@@ -143,7 +158,10 @@ class TrainDialog(Dialog):
         if self.isVisible() and self._wants_setup:
             self.refresh()
 
-    def _on_counted(self, found: tuple[AcceptedFrames, Sequence[Offer]]) -> None:
+    def _on_counted(self, root: Path, found: tuple[AcceptedFrames, Sequence[Offer]]) -> None:
+        if root != self._document.project_root:
+            return
+        self._counted = root
         accepted, offers = found
         self.setup.show_offers(offers)
         self.setup.show_accepted(accepted)
@@ -180,6 +198,10 @@ class TrainDialog(Dialog):
         if moved and page is self.failure:
             self.again_button.setFocus()
 
+    @property
+    def _can_start(self) -> bool:
+        return self.setup.is_ready and not self.training.is_adding
+
     def _show_buttons(self) -> None:
         page = self.pages.currentWidget()
         finished = page in (self.outcome, self.failure)
@@ -194,13 +216,15 @@ class TrainDialog(Dialog):
         ):
             button.setVisible(shown)
         self.close_button.setText("Hide" if page is self.running else "Close")
-        self.start_button.setEnabled(self.setup.is_ready)
+        self.start_button.setEnabled(self._can_start)
+        self.again_button.setEnabled(not self.training.is_adding)  # else nobody would see why it could not be added
         self.stop_button.setEnabled(not self.training.stopped)
         name = self.outcome.name_field.text().strip()
-        is_added = bool(self.training.name) and not self.training.is_adding
+        is_added = bool(self.training.name)
+        can_be_added = not is_added and not self.training.is_adding
         self.use_button.setText("Added" if is_added else "Use this model")
-        self.use_button.setEnabled(bool(_NAME.fullmatch(name)) and not self.training.is_adding and not is_added)
-        self.outcome.name_field.setEnabled(not self.training.is_adding and not is_added)
+        self.use_button.setEnabled(bool(_NAME.fullmatch(name)) and can_be_added)
+        self.outcome.name_field.setEnabled(can_be_added)
         self._set_default(self.use_button if page is self.outcome else self.start_button)
 
     def _set_default(self, button: QPushButton) -> None:

@@ -3,10 +3,8 @@
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QMenu,
-    QSizePolicy,
     QStackedWidget,
     QToolButton,
     QVBoxLayout,
@@ -20,6 +18,7 @@ from usassist.gui import theme
 from usassist.gui.docks.class_questions import Classes, Questions, title
 from usassist.gui.docks.class_tree import ClassTree
 from usassist.gui.docks.dock import Dock, ElidedLabel, EmptyState, context_menu, tool_button, wrapped
+from usassist.gui.docks.picker import Picker
 from usassist.gui.document import Document
 from usassist.gui.document.reading import ClassReading, TextMemory, read_classes
 from usassist.gui.settings import Settings
@@ -70,12 +69,7 @@ class ClassesDock(Dock):
     # Building
 
     def _build(self) -> None:
-        self.question_box = QComboBox()
-        self.question_box.setAccessibleName("Question")
-        self.question_box.setToolTip("Which classes are told apart")
-        self.question_box.setMinimumContentsLength(5)
-        self.question_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.question_box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.question_box = Picker("Question", tip="Which classes are told apart")
         self.tree = ClassTree()
         self.tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.add_button = tool_button(

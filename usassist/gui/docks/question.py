@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QStandardItemModel
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from usassist.core.captions.known_texts import Doubt, titles
 from usassist.core.domain import Prompt
@@ -15,6 +15,7 @@ from usassist.core.proposers import ProposerSpec
 from usassist.core.proposers.unlearned import doubt_of_text
 from usassist.gui import theme
 from usassist.gui.docks.dock import ElidedLabel, Field, wrapped
+from usassist.gui.docks.picker import Picker
 from usassist.gui.document import Document, EngineState
 
 Engines = Callable[[], Mapping[str, ProposerSpec]]
@@ -51,8 +52,8 @@ class Question(QWidget):
         self._soon.timeout.connect(self._show_state)
         self._soon.timeout.connect(self._count_tokens)
         self._build()
-        self.engine_box.activated.connect(lambda _index: self._on_picked())
-        self.model_box.activated.connect(lambda _index: self._on_picked())
+        self.engine_box.activated.connect(lambda _index: self._on_engine_picked())
+        self.model_box.activated.connect(lambda _index: self._on_model_picked())
         self.prompt_field.textChanged.connect(document.set_prompt_text)
         self.prompt_field.textChanged.connect(lambda _text: self._soon.start())
         self.prompt_field.returnPressed.connect(self.asked)
@@ -63,13 +64,7 @@ class Question(QWidget):
         self._show_prompt()
 
     def _build(self) -> None:
-        self.engine_box, self.model_box, self.prompt_field = QComboBox(), QComboBox(), Field()
-        for box, name in ((self.engine_box, "Engine"), (self.model_box, "Model")):
-            box.setAccessibleName(name)
-            box.setToolTip(name)
-            box.setMinimumContentsLength(5)
-            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.engine_box, self.model_box, self.prompt_field = Picker("Engine"), Picker("Model"), Field()
         self.prompt_field.setAccessibleName("Text prompt")
         self.prompt_field.setClearButtonEnabled(True)
         self.prompt_field.setMaxLength(_MOST)
@@ -177,12 +172,16 @@ class Question(QWidget):
         spec = self._specs.get(self._document.engine_name)
         return spec is not None and "weights" in spec.requires
 
-    def _on_picked(self) -> None:
+    def _on_engine_picked(self) -> None:
+        """Ask another engine; the chosen model stays chosen beside one that needs none."""
         engine = self.engine_box.currentData()
+        if engine is not None and engine != self._document.engine_name:
+            self._document.set_engine(engine, self._document.model_name or None)
+
+    def _on_model_picked(self) -> None:
         model = self.model_box.currentData()
-        used = (self._document.engine_name, self._document.model_name or DEFAULT_MODEL)
-        if engine is not None and (engine, model or DEFAULT_MODEL) != used:
-            self._document.set_engine(engine, model)
+        if model is not None and model != (self._document.model_name or DEFAULT_MODEL):
+            self._document.set_engine(self._document.engine_name, model)
 
     def _show_state(self) -> None:
         """Say in one line where the answers come from, and whether they can be trusted at all."""

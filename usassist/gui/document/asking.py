@@ -11,7 +11,7 @@ from usassist.core.project.labels import is_called, label_for
 from usassist.core.proposers import BuildOptions, Proposer, specs
 from usassist.core.proposers.proposer import EmbeddingProposer
 from usassist.gui.document import provenance
-from usassist.gui.document.keeping import DocumentKeeping
+from usassist.gui.document.keeping import NO_PROPOSAL, DocumentKeeping
 from usassist.gui.document.proposing import labelled, usable
 
 T = TypeVar("T")
@@ -30,8 +30,9 @@ class DocumentAsking(DocumentKeeping):
 
     @property
     def found_nothing(self) -> bool:
-        """Return whether the engine's last answer about the frame on screen was that there is nothing."""
-        return self._frame is not None and self._frame.ref.key in self._without
+        """Return whether the engine said of the frame on screen that nothing of what is asked now is there."""
+        asked = self._without.get(self._frame.ref.key) if self._frame is not None else None
+        return asked is not None and not self.proposals and asked == self._default_prompt()
 
     @property
     def warning(self) -> str:
@@ -46,7 +47,9 @@ class DocumentAsking(DocumentKeeping):
 
     def set_prompt_text(self, text: str) -> None:
         """Ask for this from now on, of every frame; without a text the active label's own words are asked."""
-        self._prompt_text = text.strip()
+        before, self._prompt_text = self.found_nothing, text.strip()
+        if self._frame is not None and self.found_nothing != before:
+            self.proposals_changed.emit(self._frame.ref.key)
 
     def _drop_other_text(self) -> bool:
         """Forget a text that does not ask for the label that was just chosen; return whether there was one."""
@@ -62,19 +65,19 @@ class DocumentAsking(DocumentKeeping):
         """Return the label id that a question about the frame is meant for.
 
         A text of the person's own that asks for what another label stands for, or for a target of the vocabulary, is
-        not about the label they draw with: what is found for "fetal head" would be kept as a lesion. Where no label
-        stands for it, this is the name of one that accepting adds, as for a class of a model. Other words may be the
-        active label's in a new wording or something else; nothing tells, so the label stays and the panel says what
-        was asked.
+        not about the label they draw with: what is found for "fetal head" would be kept as a lesion. Where several
+        labels stand for it, this is the one that `labelled` keeps its name under; where none does, the name of one that
+        accepting adds, as for a class of a model. Other words may be the active label's in a new wording or something
+        else; nothing tells, so the label stays and the panel says what was asked.
         """
         active = self.active_label
         if not self._prompt_text or not self._follows_text:
             return active.id
-        label = label_of_text(self._prompt_text, self.labels, active=active)
-        if label is not None:
-            return label.id
-        target = target_of_text(self._prompt_text)
-        return target.title if target is not None else active.id
+        label, target = label_of_text(self._prompt_text, self.labels, active=active), target_of_text(self._prompt_text)
+        if label is None and target is not None:
+            label = label_for(target.title, self.labels)
+            return label.id if label is not None else target.title
+        return (label or active).id
 
     def own_words(self, proposal: Proposal) -> str:
         """Return the text that a proposal was asked with, where it is no label's and not what it is called; else ""."""
@@ -134,6 +137,7 @@ class DocumentAsking(DocumentKeeping):
         Without a prompt the text of `set_prompt_text` is asked, else the label's own words.
         """
         if self._frame is not None:
+            self._tell_anew()
             self._proposing.request(self._frame, prompt or self._default_prompt(), automatic=False)
 
     def set_engine(
@@ -142,14 +146,20 @@ class DocumentAsking(DocumentKeeping):
         """Ask another engine, or another model, from now on; the frame on screen is asked again if it is untouched."""
         chosen = BuildOptions(model=model, device=device or self.device, precision=precision or self.precision)
         if (name, chosen) != (self._proposing.engine, self._proposing.options):
+            self._forget_answers()
             self._proposing.choose(name, chosen)
-            warned, self._warnings = list(self._warnings), {}  # another model may have seen such images
-            for source_key in warned:
-                self.source_state_changed.emit(source_key)
+            self._tell_anew()
             self.engine_changed.emit()
             if self._frame is not None:
                 self.proposals_changed.emit(self._frame.ref.key)
             self._propose_if_untouched()
+
+    def _forget_answers(self) -> None:
+        """Forget what the engine said until now: another model may find more, and have seen such images."""
+        self._without.clear()
+        warned, self._warnings = list(self._warnings), {}
+        for source_key in warned:
+            self.source_state_changed.emit(source_key)
 
     def take_proposal(self, proposal: Proposal, *, region_id: str) -> Proposal | None:
         """Note that a proposal became the region with this id; return what that region came from before."""
@@ -213,17 +223,20 @@ class DocumentAsking(DocumentKeeping):
         if annotation.status == "untouched" and not annotation.regions and not self.proposals:
             self._proposing.request(self._frame, self._default_prompt(), automatic=True)
 
-    def _on_proposals(self, frame: Frame, found: tuple[Proposal, ...], automatic: bool) -> None:
+    def _on_proposals(self, frame: Frame, prompt: Prompt, found: tuple[Proposal, ...], automatic: bool) -> None:
+        self._tell_anew(NO_PROPOSAL)
         self._note_warning(frame.ref, found)
         annotation = self._book.get(frame.ref.key)
         if annotation is None or (automatic and (annotation.regions or annotation.status != "untouched")):
             # The person was quicker: a late proposal would lie over their drawing.
             return
         good = labelled(usable(found, frame), self.labels)
-        is_written = any(item.prompt.text == self._prompt_text for item in found)
-        self._offer(annotation, good, words=self._prompt_text if is_written else "")
+        self._without.pop(frame.ref.key, None)
         if good:
             self._say_which_label(good[0])
+        else:
+            self._without[frame.ref.key] = prompt
+        self._offer(annotation, good, words=self._prompt_text if prompt.text == self._prompt_text else "")
         self._warm_upcoming()
 
     def _note_warning(self, ref: FrameRef, found: Sequence[Proposal]) -> None:
@@ -259,7 +272,6 @@ class DocumentAsking(DocumentKeeping):
                     for proposal in good
                 ]
             )
-        (self._without.discard if good or beside else self._without.add)(key)
         if not good:
             self.message.emit(_NOTHING_LEFT if erased else nothing_found(words), "")
         self.proposals_changed.emit(key)

@@ -68,12 +68,28 @@ class AnnotationBook:
         self._current[annotation.frame_key] = annotation
         self._note_status(annotation.frame_key, annotation.status)
 
+    def restore(self, annotation: Annotation) -> None:
+        """Take what a crash left behind: unsaved until `mark_saved`, with a new history that leads to nothing clean."""
+        self.replace(annotation)
+        untouched = Annotation(annotation.frame_key, annotation.reader_id, annotation.shape)
+        self._saved.setdefault(annotation.frame_key, untouched)
+        stack = self.stack(annotation.frame_key)
+        stack.clear()
+        stack.resetClean()
+
     def mark_saved(self, annotation: Annotation) -> None:
-        """Note that this version is on disk; the stack becomes clean if it is still the one in memory."""
+        """Note that this version is on disk; the stack becomes clean if it is still the one in memory.
+
+        What was undone meanwhile, back to what was on disk before, is not on disk any more.
+        """
         self._saved[annotation.frame_key] = annotation
         stack = self._stacks.get(annotation.frame_key)
-        if stack is not None and self._current.get(annotation.frame_key) is annotation:
+        if stack is None:
+            return
+        if self._current.get(annotation.frame_key) is annotation:
             stack.setClean()
+        elif stack.isClean():
+            stack.resetClean()
 
     def stack(self, frame_key: str) -> QUndoStack:
         """Return the frame's undo stack; it is made on the first visit."""

@@ -13,6 +13,7 @@ from usassist.core.models.config import Precision
 from usassist.core.models.weights import read_config
 from usassist.core.proposers import specs
 from usassist.gui.document.asking import DocumentAsking
+from usassist.gui.document.keeping import NO_PROPOSAL
 from usassist.gui.document.pointed import Pointed
 from usassist.gui.document.proposing import labelled, usable
 
@@ -34,13 +35,19 @@ class DocumentClicking(DocumentAsking):
         self._aside: dict[str, tuple[Mask | None, Proposal]] = {}
         self._no_clicks = ""
         self._finding_out = False
+        self._known_of = ("", "")
         self.click_stack = QUndoStack(self)
         self.undo_group.addStack(self.click_stack)
         self.click_stack.indexChanged.connect(self._on_click_step)
-        self.active_label_changed.connect(lambda _label_id: self.settle_clicks())
+        self.active_label_changed.connect(lambda _label_id: self._on_other_label())
         self.selection_changed.connect(lambda _region_id: self._on_selection())
         self.annotation_changed.connect(lambda _key: self._on_annotation())
         self.frame_shown.connect(lambda _frame: self._select_what_is_refined())
+
+    @property
+    def found_nothing(self) -> bool:
+        """Return whether the engine said that nothing is there: to the clicks, or where there are none, as asked."""
+        return self._pointed.is_empty if self._pointed is not None else super().found_nothing
 
     @property
     def clicks(self) -> Prompt | None:
@@ -68,10 +75,7 @@ class DocumentClicking(DocumentAsking):
         region = self.selected_region
         label_id = region.label_id if region is not None else self.asked_label_id
         wanted = label_id, region.id if region is not None else None
-        named = labelled(self.proposals, self.labels)  # a class may have got its label since it was proposed
-        return tuple(
-            item for item, by in zip(self.proposals, named, strict=True) if (by.label_id, by.refines) == wanted
-        )
+        return tuple(item for item in self.proposals if (self._label_id_of(item), item.refines) == wanted)
 
     def next_question(self, outline: Proposal | None = None) -> Prompt:
         """Return what one more click or a box is added to: the words, what was clicked, and the mask to correct.
@@ -106,6 +110,7 @@ class DocumentClicking(DocumentAsking):
             region = self.selected_region
             self._pointed = Pointed(prompt, region.id if region is not None else None, self.proposals, corrects)
         self._pointed.prompt, self._pointed.answer, self._pointed.is_empty = prompt, None, False
+        self._tell_anew()
         answered = partial(self._on_click_answer, prompt)
         self._proposing.request(self._frame, self._understood(prompt), automatic=False, arrived=answered)
         self.clicks_changed.emit()
@@ -125,8 +130,8 @@ class DocumentClicking(DocumentAsking):
         if pointed is None:
             return
         self._proposing.cancel()
-        if pointed.has_erased(self.proposals):
-            self._let_wait(pointed.before)
+        # Told in every case: that nothing was found there was said of the clicks.
+        self._let_wait(pointed.before if pointed.has_erased(self.proposals) else self.proposals)
         self.clicks_changed.emit()
 
     def leave_clicks(self) -> None:
@@ -145,12 +150,12 @@ class DocumentClicking(DocumentAsking):
 
     def find_out_clicks(self) -> None:
         """Look on the io lane whether the engine and its model follow clicks; `engine_changed` follows."""
-        engine, model = self.engine_name, self.model_name
-        self._finding_out = True
+        engine, model = about = self.engine_name, self.model_name
+        self._finding_out = about != self._known_of  # what is known of this very model counts until it is looked up
         self.lane_io.submit(
             lambda: clicks_refused(engine, model),
-            done=self._on_clicks_found_out,
-            failed=lambda error: self._on_clicks_found_out(str(error)),
+            done=lambda why: self._on_clicks_found_out(about, why),
+            failed=lambda error: self._on_clicks_found_out(about, str(error)),
             key="clicks",
         )
 
@@ -162,11 +167,14 @@ class DocumentClicking(DocumentAsking):
     def set_engine(
         self, name: str, model: str | None = None, *, device: str | None = None, precision: Precision | None = None
     ) -> None:
-        """Ask another engine, or another model, from now on; clicks were for the one before."""
-        self.settle_clicks()
-        self._aside.clear()
+        """Ask another engine, or another model, from now on; clicks were for the one before, and stay with the same."""
         super().set_engine(name, model, device=device, precision=precision)
         self.find_out_clicks()
+
+    def _forget_answers(self) -> None:
+        self.settle_clicks()
+        self._aside.clear()
+        super()._forget_answers()
 
     def _understood(self, prompt: Prompt) -> Prompt:
         """Return the prompt without a mask where the engine takes none: the journal says what counted."""
@@ -174,6 +182,7 @@ class DocumentClicking(DocumentAsking):
         return replace(prompt, mask=None) if spec is not None and "mask" not in spec.prompts else prompt
 
     def _on_click_answer(self, prompt: Prompt, frame: Frame, found: tuple[Proposal, ...]) -> None:
+        self._tell_anew(NO_PROPOSAL)
         self._note_warning(frame.ref, found)
         pointed, annotation = self._pointed, self._book.get(frame.ref.key)
         if pointed is None or pointed.prompt is not prompt or annotation is None:
@@ -181,7 +190,8 @@ class DocumentClicking(DocumentAsking):
         answers = (item for item in labelled(usable(found, frame), self.labels) if item.label_id == prompt.label_id)
         good = tuple(replace(answer, refines=pointed.region_id) for answer in answers)[:1]
         pointed.answer, pointed.is_empty = good[0] if good else None, not good
-        others = tuple(item for item in self._proposing.waiting(frame.ref.key) if pointed.waits_beside(item))
+        waiting = self._proposing.waiting(frame.ref.key)
+        others = tuple(item for item in waiting if pointed.waits_beside(item, label_id=self._label_id_of(item)))
         self._offer(annotation, good, beside=others, erased=prompt.mask is not None)
         self.clicks_changed.emit()
 
@@ -193,6 +203,15 @@ class DocumentClicking(DocumentAsking):
         self._let_wait(pointed.before)
         self.clicks_changed.emit()
         self._propose_if_untouched()
+
+    def _label_id_of(self, proposal: Proposal) -> str:
+        """Return the label id of a waiting proposal: its class may have got a label since it was proposed."""
+        return labelled((proposal,), self.labels)[0].label_id
+
+    def _on_other_label(self) -> None:
+        self.settle_clicks()
+        if self._frame is not None:
+            self.proposals_changed.emit(self._frame.ref.key)  # what was found, or not, was asked for the one before
 
     def _on_click_step(self, index: int) -> None:
         if self._frame is not None:
@@ -236,11 +255,8 @@ class DocumentClicking(DocumentAsking):
     def _let_wait(self, proposals: tuple[Proposal, ...]) -> None:
         if self._frame is None:
             return
-        key = self._frame.ref.key
-        self._proposing.put(key, proposals)
-        if proposals:
-            self._without.discard(key)
-        self.proposals_changed.emit(key)
+        self._proposing.put(self._frame.ref.key, proposals)
+        self.proposals_changed.emit(self._frame.ref.key)
 
     def _select_what_is_refined(self) -> None:
         """Select the region that an outline refines which waits on the frame that is shown again."""
@@ -249,8 +265,8 @@ class DocumentClicking(DocumentAsking):
         if annotation is not None and refined and annotation.region(refined[0]) is not None:
             self._region_id = refined[0]  # `selection_changed` follows, as after every frame
 
-    def _on_clicks_found_out(self, why: str) -> None:
-        self._finding_out = False
+    def _on_clicks_found_out(self, about: tuple[str, str], why: str) -> None:
+        self._finding_out, self._known_of = False, about
         self._no_clicks = why
         self.engine_changed.emit()
 

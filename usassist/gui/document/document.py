@@ -14,6 +14,7 @@ from usassist.core.proposers import DEFAULT_ENGINE, BuildOptions
 from usassist.gui.document import opening
 from usassist.gui.document.book import AnnotationBook
 from usassist.gui.document.editing import DocumentEditing
+from usassist.gui.document.keeping import NO_PROPOSAL
 from usassist.gui.document.proposing import Proposing, StartEngine, start_remote
 from usassist.gui.document.saving import Saver
 from usassist.gui.document.session import Session
@@ -56,7 +57,7 @@ class Document(DocumentEditing):
             self.lane_inference,
             start_engine=start_engine,
             on_arrived=self._on_proposals,
-            on_failed=lambda error: self._complain("The engine gave no proposal", error),
+            on_failed=lambda error: self._complain(NO_PROPOSAL, error),
             on_state=self._on_engine_state,
         )
         self._proposing.choose(engine, BuildOptions(model=model, device=device, precision=precision))
@@ -82,13 +83,19 @@ class Document(DocumentEditing):
         self.lane_save.submit(lambda: None, done=lambda _nothing: start())
 
     def _on_opened(self, opened: opening.Opened) -> None:
-        again = self._session is not None and self._session.project.root == opened.project.root
-        if again:
-            self._close_session()
+        before = self._session
         try:
+            if before is not None:
+                self._secure_work()
+                if before.project.root == opened.project.root:
+                    if before.reader.id == opened.reader.id:
+                        self._close_session()  # it has the lock
+                    opened = opening.read_again(opened)  # it was read before the last of this work was written
             session = Session(opened)
         except ProjectError as error:
             opened.library.close()
+            if before is not None and self._session is None:
+                self.opened.emit()
             self._on_open_failed(error)
             return
         self._close_session()
@@ -105,8 +112,20 @@ class Document(DocumentEditing):
         files = "One file" if len(self.sources) == 1 else f"{len(self.sources)} files"
         self.message.emit(f"{files}. The work of {session.reader.name} is kept in {session.project.root}.", "")
         self.show(0)
-        if opened.drafts and not again:
-            self.recovery_found.emit(list(opened.drafts))
+        self._offer_drafts(opened.drafts)
+
+    def _secure_work(self) -> None:
+        """Save what is open with what a tool has begun; raises ProjectError where that fails: memory has all of it."""
+        if self._frame is not None:
+            self.frame_leaving.emit()
+        self.flush()
+        unsaved = self._book.dirty_keys()
+        if unsaved:
+            more = f" and {len(unsaved) - 1} more" if len(unsaved) > 1 else ""
+            raise ProjectError(
+                f"The work on {unsaved[0]}{more} could not be saved, and would be lost. Make room on the disk of "
+                f"{self.project.root}, or see to its rights, then open again."
+            )
 
     def set_reader(self, reader: Reader) -> None:
         """Work under another name from the next opening on."""
@@ -229,7 +248,7 @@ class Document(DocumentEditing):
         self.frame_shown.emit(frame)
         self.proposals_changed.emit(frame.ref.key)
         self.selection_changed.emit(self._region_id or "")
-        self._offer_postponed(frame.ref.key)
+        self._offer_draft(frame.ref.key)
         if quick and study.is_cine:
             self._settle.start()
         else:

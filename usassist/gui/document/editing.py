@@ -26,7 +26,7 @@ class DocumentEditing(DocumentLabelling):
         if self.annotation is None or self._frame is None or frame_key != self._frame.ref.key:
             self.message.emit("Nothing was changed: the frame is still being loaded, or cannot be edited.", "")
             return
-        if self._offer_postponed(frame_key):
+        if self._offer_draft(frame_key):
             # The draft of this edit would take the place of the one that waits for an answer.
             self.message.emit("Nothing was changed: decide first what becomes of the unsaved work of this frame.", "")
             return

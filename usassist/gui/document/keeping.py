@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QObject
 
-from usassist.core.domain import Annotation, Proposal, Reader
+from usassist.core.domain import Annotation, Prompt, Proposal, Reader
 from usassist.core.errors import UsassistError
 from usassist.gui.document import provenance
 from usassist.gui.document.book import source_key_of
@@ -14,6 +14,7 @@ from usassist.gui.document.saving import SAVE_TIMEOUT_S
 from usassist.gui.document.state import DocumentState
 
 _log = logging.getLogger(__name__)
+NO_PROPOSAL = "The engine gave no proposal"
 
 
 class DocumentKeeping(DocumentState):
@@ -25,8 +26,10 @@ class DocumentKeeping(DocumentState):
         self._rejected: dict[str, list[Proposal]] = {}
         self._seconds: dict[str, float] = {}
         self._saving: dict[str, Annotation] = {}
-        self._postponed: dict[str, Annotation] = {}
-        self._without: set[str] = set()
+        self._unanswered: dict[str, Annotation] = {}
+        self._recovered: dict[str, Annotation] = {}
+        self._being_asked: set[str] = set()
+        self._without: dict[str, Prompt] = {}
         self._warnings: dict[str, dict[str, str]] = {}
         self._shown_at = 0.0
         self._was_dirty = False
@@ -34,13 +37,20 @@ class DocumentKeeping(DocumentState):
 
     def save(self) -> None:
         """Queue every unsaved frame for writing; `annotation_saved` follows for each, `dirty_changed` at the end."""
+        self._tell_anew()
         for frame_key in self._book.dirty_keys():
             self._save_frame(frame_key)
 
     def flush(self) -> None:
         """Save and wait until it is on disk, or until a disk that hangs has had its time."""
+        unsaved = self._book.dirty_keys()
         self.save()
         self.lane_save.drain(timeout=SAVE_TIMEOUT_S)
+        undone = [key for key in self._book.dirty_keys() if key not in unsaved]  # while they were being written
+        if undone:
+            for frame_key in undone:
+                self._save_frame(frame_key)
+            self.lane_save.drain(timeout=SAVE_TIMEOUT_S)
 
     def _save_frame(self, frame_key: str) -> None:
         after, before, saver = self._book.get(frame_key), self._book.saved(frame_key), self._saver
@@ -49,25 +59,40 @@ class DocumentKeeping(DocumentState):
         self._saving[frame_key] = after
         seconds, rejected = self._count_seconds(frame_key), self._rejected.pop(frame_key, [])
         self._seconds[frame_key] = 0.0
-        events = provenance.events_of_save(before, after, accepted=self._accepted, rejected=rejected, seconds=seconds)
+        recovered = self._recovered.pop(frame_key, None)
+        events = provenance.events_of_save(
+            recovered or before, after, accepted=self._accepted, rejected=rejected, seconds=seconds
+        )
+        if recovered is not None:
+            events.insert(0, provenance.event(recovered, "recovered"))
+
+        def done(written: Annotation) -> None:
+            if self._saver is saver:  # else it was closed meanwhile, and what is open now knows nothing of this save
+                self._on_saved(written)
 
         def failed(error: Exception) -> None:
+            if self._saver is not saver:
+                _log.error("%s was closed and could not be saved.", frame_key, exc_info=error)
+                return
             self._saving.pop(frame_key, None)
             self._seconds[frame_key] = self._seconds.get(frame_key, 0.0) + seconds
             self._rejected[frame_key] = rejected + self._rejected.get(frame_key, [])
-            self._complain(f"{frame_key} could not be saved; it stays unsaved and is tried again", error)
+            if recovered is not None:
+                self._recovered[frame_key] = recovered
+            self._complain(_unsaved(frame_key), error)
 
         saver.save(
             after,
             events=events,
             source=self._source_of(frame_key),
-            write=_says_something(after) or _says_something(before),
-            done=self._on_saved,
+            # What a frame that was not shown since the crash has on disk is not known here.
+            write=recovered is not None or _says_something(after) or _says_something(before),
+            done=done,
             failed=failed,
         )
 
     def _on_saved(self, annotation: Annotation) -> None:
-        self._postponed.pop(annotation.frame_key, None)
+        self._tell_anew(_unsaved(annotation.frame_key))
         if self._saving.get(annotation.frame_key) is annotation:
             del self._saving[annotation.frame_key]
         self._book.mark_saved(annotation)
@@ -94,27 +119,20 @@ class DocumentKeeping(DocumentState):
 
     def _forget_work(self) -> None:
         self._book.clear()
-        for memory in (self._accepted, self._rejected, self._seconds, self._saving, self._postponed, self._without):
+        for memory in (self._accepted, self._rejected, self._seconds, self._saving, self._without):
             memory.clear()
+        self._unanswered.clear()
+        self._recovered.clear()
+        self._being_asked.clear()
         self._warnings.clear()
         self._update_dirty()
 
     def restore_drafts(self, drafts: Sequence[Annotation]) -> None:
-        """Take what a crash left behind as the frames' annotations, and save it."""
-        if self._saver is None:
-            return
-        for draft in drafts:
-            self._postponed.pop(draft.frame_key, None)
-            self._book.stack(draft.frame_key).clear()
-            self._book.replace(draft)
-            self._saver.save(
-                draft,
-                events=[provenance.event(draft, "recovered")],
-                source=self._source_of(draft.frame_key),
-                write=True,
-                done=self._on_saved,
-                failed=lambda error: self._complain("A recovered frame could not be saved; its draft is kept", error),
-            )
+        """Take what a crash left behind as the frames' annotations, and save it; what no longer waits is left alone."""
+        for draft in self._answered(drafts):
+            self._recovered[draft.frame_key] = draft
+            self._book.restore(draft)
+            self._save_frame(draft.frame_key)
             self.source_state_changed.emit(source_key_of(draft.frame_key))
             if self._frame is not None and self._frame.ref.key == draft.frame_key:
                 self._annotation_fits = draft.shape == self._frame.shape
@@ -123,22 +141,35 @@ class DocumentKeeping(DocumentState):
 
     def discard_drafts(self, drafts: Sequence[Annotation]) -> None:
         """Remove what a crash left behind; the frames stay as they were last saved."""
-        for draft in drafts:
-            self._postponed.pop(draft.frame_key, None)
+        for draft in self._answered(drafts):
             if self._saver is not None:
                 self._saver.discard_draft(draft)
 
     def postpone_drafts(self, drafts: Sequence[Annotation]) -> None:
         """Keep drafts for later: `recovery_found` asks again when such a frame is shown, before it can be edited."""
-        self._postponed.update({draft.frame_key: draft for draft in drafts})
+        self._being_asked.difference_update(draft.frame_key for draft in drafts)
 
-    def _offer_postponed(self, frame_key: str) -> bool:
-        """Ask about a frame's postponed draft; return whether there was one."""
-        draft = self._postponed.get(frame_key)
-        if draft is None:
-            return False
-        self.recovery_found.emit([draft])
-        return True
+    def _offer_drafts(self, drafts: Sequence[Annotation]) -> None:
+        """Ask about what a crash left behind; until it is answered its frames cannot be edited."""
+        self._unanswered.update({draft.frame_key: draft for draft in drafts})
+        self._being_asked.update(draft.frame_key for draft in drafts)
+        if drafts:
+            self.recovery_found.emit(list(drafts))
+
+    def _offer_draft(self, frame_key: str) -> bool:
+        """Ask about a frame's draft unless that is being done; return whether there is one."""
+        draft = self._unanswered.get(frame_key)
+        if draft is not None and frame_key not in self._being_asked:
+            self._offer_drafts([draft])
+        return draft is not None
+
+    def _answered(self, drafts: Sequence[Annotation]) -> list[Annotation]:
+        """Return the drafts that wait for an answer, and wait no longer: one may come after another was opened."""
+        known = [draft for draft in drafts if self._unanswered.get(draft.frame_key) == draft]
+        for draft in known:
+            del self._unanswered[draft.frame_key]
+            self._being_asked.discard(draft.frame_key)
+        return known
 
     def select_region(self, region_id: str | None) -> None:
         """Select a region of the frame on screen, or none."""
@@ -150,13 +181,22 @@ class DocumentKeeping(DocumentState):
             self.selection_changed.emit(chosen or "")
 
     def _complain(self, what: str, error: Exception) -> None:
-        """Tell the person once: the same failure of the next frame is no news."""
+        """Tell the person once: the same failure of the next frame is no news, unless `_tell_anew` was called."""
         detail = str(error) if isinstance(error, UsassistError) else f"{type(error).__name__}: {error}"
         if not isinstance(error, UsassistError):
             _log.error("%s.", what, exc_info=error)
         if (what, detail) != self._last_message:
             self._last_message = (what, detail)
             self.message.emit(f"{what}: {detail.splitlines()[0] if detail else 'no reason given'}", detail)
+
+    def _tell_anew(self, what: str = "") -> None:
+        """Tell the next failure whatever it is: a person asks for something, or `what` failed before and went well."""
+        if what in ("", self._last_message[0]):
+            self._last_message = ("", "")
+
+
+def _unsaved(frame_key: str) -> str:
+    return f"{frame_key} could not be saved; it stays unsaved and is tried again"
 
 
 def _says_something(annotation: Annotation) -> bool:

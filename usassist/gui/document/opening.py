@@ -125,6 +125,13 @@ def _opened(project: Project, *, reader: Reader, sources: tuple[Source, ...]) ->
     return Opened(project, reader, Library(sources), sources, statuses, drafts)
 
 
+def read_again(opened: Opened) -> Opened:
+    """Return what was opened with the labels, statuses and drafts that are on disk now; raises ProjectError."""
+    project, reader_id = store.open_project(opened.project.root), opened.reader.id
+    statuses, drafts = store.annotated_keys(project, reader_id), tuple(recovery.drafts(project, reader_id))
+    return replace(opened, project=project, statuses=statuses, drafts=drafts)
+
+
 def images_root_of(paths: Sequence[Path]) -> Path:
     """Return the folder that sources are named relative to: the one opened folder, else what all paths share."""
     folders = [path if path.is_dir() else path.parent for path in paths]

@@ -21,11 +21,14 @@ class Pointed:
     answer: Proposal | None = None
     is_empty: bool = False
 
-    def waits_beside(self, other: Proposal) -> bool:
-        """Return whether a proposal goes on waiting beside the answer: one about something else, and not within it."""
+    def waits_beside(self, other: Proposal, *, label_id: str) -> bool:
+        """Return whether a proposal, which has this label, goes on waiting beside the answer.
+
+        That is one about something else, and one that the answer does not hold.
+        """
         if any(other is item for item in self.corrects):
             return False
-        if (other.label_id, other.refines) != (self.prompt.label_id, self.region_id):
+        if (label_id, other.refines) != (self.prompt.label_id, self.region_id):
             return True
         waited = any(other is item for item in self.before)
         return waited and (self.answer is None or not takes_over(self.answer.mask, other.mask))

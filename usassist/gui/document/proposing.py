@@ -30,8 +30,8 @@ def start_remote(engine: str, options: BuildOptions) -> Proposer:
 class Proposing:
     """One engine at a time, and the proposals of each frame that nobody has answered yet.
 
-    Callbacks run on the GUI thread. `on_arrived(frame, found, automatic)` gets every answer that was
-    not superseded.
+    Callbacks run on the GUI thread. `on_arrived(frame, prompt, found, automatic)` gets every answer that was not
+    superseded.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Proposing:
         lane: Lane,
         *,
         start_engine: StartEngine,
-        on_arrived: Callable[[Frame, tuple[Proposal, ...], bool], None],
+        on_arrived: Callable[[Frame, Prompt, tuple[Proposal, ...], bool], None],
         on_failed: Callable[[Exception], None],
         on_state: Callable[[], None],
     ) -> None:
@@ -107,7 +107,7 @@ class Proposing:
             if found is None:  # "no masks here" is not "nothing found": nobody looked
                 return
             if arrived is None:
-                self._on_arrived(frame, found, automatic)
+                self._on_arrived(frame, prompt, found, automatic)
             else:
                 arrived(frame, found)
 

@@ -74,7 +74,7 @@ class Training(QObject):
 
     `changed` follows whatever there is to show anew; `progress` is what the child does now, None before it says. After
     `stop`, and after a crash, what was best so far is taken to the end; only where no epoch was finished is there
-    nothing, and `stage` is "failed".
+    nothing, and `stage` is "failed". `name` is what the new model was added under, "" until it is there.
     """
 
     changed = Signal()
@@ -88,6 +88,7 @@ class Training(QObject):
         self.process.ended.connect(self._on_ended)
         self._adding = Process(self)
         self._adding.ended.connect(self._on_adding_ended)
+        self._asked_name = ""
         self.plan: Plan | None = None
         self._forget()
         self.stage: Stage = "idle"
@@ -132,8 +133,8 @@ class Training(QObject):
         return self.new is not None and self.used is not None and self.new.frames == self.used.frames
 
     def start(self, plan: Plan) -> None:
-        """Start a training; nothing happens while one runs."""
-        if self.is_running:
+        """Start a training; nothing happens while one runs, or while the model of the one before is being added."""
+        if self.is_running or self.is_adding:
             return
         self._forget()
         self.plan, self.stage = plan, "training"
@@ -161,7 +162,7 @@ class Training(QObject):
         It is loaded once to see that it works, which takes a child: the window never imports torch.
         """
         if self.plan is not None and self.stage == "done" and not self.is_adding:
-            self.name, self.adding_problem = name, ""
+            self._asked_name, self.adding_problem = name, ""
             self._adding.start(COMMAND, ["models", "add", str(self.plan.out), "--name", name, "--json"])
             self.changed.emit()
 
@@ -219,10 +220,10 @@ class Training(QObject):
 
     def _on_adding_ended(self, ended: Ended) -> None:
         if not ended.crashed and ended.status == 0:
+            self.name = self._asked_name
             self.added.emit(self.name)
         else:
             self.adding_problem = ended.complaint or "The model could not be added; the program that does it stopped."
-            self.name = ""
         self.changed.emit()
 
 

@@ -61,6 +61,7 @@ class Deeds:
             "delete": lambda: region_commands.delete_selected(document),
             "deselect": self._deselect,
             "accept": self._accept,
+            "accept_all": self._accept_all,
             "reject": self._reject,
             "propose": self._window.proposals.ask_again,
             "nothing": lambda: frame_commands.nothing_to_segment(document),
@@ -133,6 +134,13 @@ class Deeds:
         self._window.canvas.set_masks_visible(True)
         if not proposal_commands.accept(self._document, max(0, self._window.proposals.chosen())):
             frame_commands.accept_frame(self._document)
+
+    def _accept_all(self) -> None:
+        if self._tool_takes(Qt.Key.Key_Return):
+            return
+        self._window.canvas.set_masks_visible(True)
+        if not proposal_commands.accept_all(self._document):
+            self._window.status.hint("There is no proposal to accept; press I to ask for one.")
 
     def _reject(self) -> None:
         if self._tool_takes(Qt.Key.Key_Backspace):

@@ -38,7 +38,7 @@ LOW_SCREEN = 720
 TITLE_BAR = 40
 """Room for what the desktop draws around a window; Qt does not know it before the window is shown."""
 _NEED_FRAME = (
-    *("delete", "deselect", "accept", "reject", "propose", "nothing", "unusable", "flag"),
+    *("delete", "deselect", "accept", "accept_all", "reject", "propose", "nothing", "unusable", "flag"),
     *("fit", "zoom_in", "zoom_out", "actual_size"),
 )
 _NEED_PICTURE = (
@@ -142,7 +142,9 @@ class MainWindow(QMainWindow):
         self.view.brightness_contrast_changed.connect(canvas.set_brightness_contrast)
         self.labels.edit_requested.connect(self._edit_label)
         self.proposals.prompt_field.returnPressed.connect(canvas.setFocus)
-        self.classes.tree.left.connect(canvas.setFocus)
+        question = self.proposals.question
+        for part in (self.classes.tree, self.classes.question_box, question.engine_box, question.model_box):
+            part.left.connect(canvas.setFocus)
         self.classes.settings_changed.connect(self.preferences.write_soon)
         document.dirty_changed.connect(self.setWindowModified)
         document.recovery_found.connect(self._on_recovery_found)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPainterPath
 
-from usassist.core.domain import Box, Mask
+from usassist.core.domain import Box, Mask, Proposal
 from usassist.core.geometry.brush import stroke_mask
 from usassist.gui.commands import paint as paint_command
 from usassist.gui.tools.draw import around, handles, line
@@ -40,10 +40,13 @@ class BrushSize:
 
 
 class _Stroke:
-    """One stroke while the button is down: the pixels so far, and where the last point lay."""
+    """One stroke while the button is down: the pixels so far, and where the last point lay.
 
-    def __init__(self, shape: tuple[int, int], *, radius: float, erase: bool) -> None:
-        self.radius, self.erase = radius, erase
+    `waiting` are the proposals that waited when it began: nobody accepts one that arrives under a hand that paints.
+    """
+
+    def __init__(self, shape: tuple[int, int], *, radius: float, erase: bool, waiting: tuple[Proposal, ...]) -> None:
+        self.radius, self.erase, self.waiting = radius, erase, waiting
         self._shape = shape
         self._pixels = np.zeros(shape, dtype=np.bool_)
         self._box = Box(0, 0, 0, 0)
@@ -106,11 +109,12 @@ class BrushTool(BaseTool):
 
     def press(self, e: ToolEvent) -> None:
         """Begin a stroke; a second button during a stroke is ignored."""
-        frame = self.surface.document.frame
+        document = self.surface.document
+        frame = document.frame
         if frame is None or e.button not in ("left", "right") or self._stroke is not None:
             return
         erase = self._erases or e.button == "right" or e.ctrl
-        self._stroke = _Stroke(frame.shape, radius=self.size.radius, erase=erase)
+        self._stroke = _Stroke(frame.shape, radius=self.size.radius, erase=erase, waiting=document.proposals)
         self._extend(e)
 
     def move(self, e: ToolEvent) -> None:
@@ -136,7 +140,7 @@ class BrushTool(BaseTool):
         try:
             mask = stroke.mask
             if not mask.is_empty:
-                paint_command.paint(self.surface.document, mask, erase=stroke.erase)
+                paint_command.paint(self.surface.document, mask, erase=stroke.erase, waiting=stroke.waiting)
         finally:
             self.surface.clear_preview()
             self._ring_erases = self._erases
@@ -186,13 +190,14 @@ class BrushTool(BaseTool):
         self._drawn = self._ring_area(scale)
 
     def _extend(self, e: ToolEvent) -> None:
-        if self._stroke is None:
+        stroke = self._stroke
+        if stroke is None:
             return
         self._at = (e.x, e.y)
-        self._ring_erases = self._stroke.erase
-        added = self._stroke.to(e.x, e.y)
+        self._ring_erases = stroke.erase
+        added = stroke.to(e.x, e.y)
         if not added.is_empty:
-            self.surface.preview_stroke(added, whole=self._stroke.mask, erase=self._stroke.erase)
+            self.surface.preview_stroke(added, whole=stroke.mask, erase=stroke.erase, waiting=stroke.waiting)
         self._refresh_ring()
 
     def _resize(self, steps: float) -> None:

@@ -1,13 +1,13 @@
 """What every tool of the canvas is, what it is told, and what it may ask of the canvas."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QKeyEvent, QPainter
 
-from usassist.core.domain import Mask
+from usassist.core.domain import Mask, Proposal
 from usassist.gui.tools.draw import around
 
 if TYPE_CHECKING:
@@ -49,8 +49,11 @@ class ToolSurface(Protocol):
     def pan_by(self, dx: float, dy: float) -> None:
         """Move the picture by image pixels: what lay at (x, y) then lies where (x + dx, y + dy) was."""
 
-    def preview_stroke(self, added: Mask, *, whole: Mask, erase: bool) -> None:
-        """Show what the `whole` stroke so far would do to the region it changes; only `added` is repainted."""
+    def preview_stroke(self, added: Mask, *, whole: Mask, erase: bool, waiting: Sequence[Proposal]) -> None:
+        """Show what the `whole` stroke so far would do to the region it changes; only `added` is repainted.
+
+        `waiting` are the proposals that it may accept.
+        """
 
     def preview_mask(self, region_id: str, mask: Mask) -> None:
         """Show `mask` in place of a region's own mask."""

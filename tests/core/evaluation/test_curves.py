@@ -36,3 +36,13 @@ def test_kept_is_the_first_of_the_best_score_though_another_has_the_better_dice(
     unscored = (Epoch(1, 1.0, None, 1.0), Epoch(2, 1.0, None, 1.0))
     assert kept_epoch(unscored) == unscored[1], "without validation the latest is the best guess"
     assert kept_epoch(()) is None
+
+
+def test_kept_is_what_the_training_says_it_kept() -> None:
+    epochs = (
+        Epoch(1, 1.0, 0.9, 1.0, kept=True),
+        Epoch(2, 1.0, 0.3, 1.0, kept=True),
+        Epoch(3, 1.0, 0.5, 1.0, kept=False),
+    )
+    assert kept_epoch(epochs) == epochs[1]
+    assert kept_epoch(epochs[2:]) is None, "no score was finite yet"

@@ -102,3 +102,11 @@ def test_adapting_the_shipped_model_teaches_no_mask_to_be_empty_and_takes_its_co
 def test_adapting_the_shipped_model_does_not_teach_it_to_look_for_marks_again() -> None:
     augment = read_recipe(paths.resources() / "recipes" / "usassist-adapt.toml").augment
     assert min(augment.unmark, augment.calipers, augment.text) > 0
+
+
+def test_the_last_epoch_is_kept_only_where_nothing_stops_before_it() -> None:
+    assert read_recipe(PLAIN, overrides=["keep=last", "patience=0"]).keep == "last"
+    with pytest.raises(TrainingError, match="set patience = 0"):
+        read_recipe(PLAIN, overrides=["keep=last", "patience=3"])
+    with pytest.raises(TrainingError, match="keep"):
+        read_recipe(PLAIN, overrides=["keep=first"])

@@ -31,14 +31,14 @@ def everything_learns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "lower", lambda *_: 0)
 
 
-def _run(config: TrainConfig, **options: Any) -> tuple[loop.TrainState[ToyModel], list[tuple[EpochReport, bool]]]:
+def _run(config: TrainConfig, **options: Any) -> tuple[loop.TrainState[ToyModel], list[EpochReport]]:
     torch.manual_seed(0)
     scores = options.pop("scores", [])
     task = ToyTask(ToyModel(dropout=0.2), config, **options)
     task.scores = list(scores)
     state = loop.new_state(task.model, config)
-    told: list[tuple[EpochReport, bool]] = []
-    loop.train_epochs(state, task, config, device=CPU, on_epoch=lambda *report: told.append(report))
+    told: list[EpochReport] = []
+    loop.train_epochs(state, task, config, device=CPU, on_epoch=told.append)
     return state, told
 
 
@@ -81,13 +81,20 @@ def test_the_optimiser_has_the_recipes_betas_and_decays_no_vectors(config) -> No
 
 def test_P_N12_a_model_whose_score_is_0_is_kept_and_nan_never_is(config) -> None:
     _, told = _run(dataclasses.replace(config, epochs=5), scores=[math.nan, 0.0, 0.5, math.nan, 0.4])
-    assert [kept for _, kept in told] == [False, True, True, False, False]
+    assert [report.kept for report in told] == [False, True, True, False, False]
+
+
+def test_the_last_epoch_is_kept_whatever_its_score_where_the_recipe_says_so(config) -> None:
+    last = dataclasses.replace(config, epochs=4, keep="last")
+    state, told = _run(last, scores=[0.5, 0.9, math.nan, 0.4])
+    assert [report.kept for report in told] == [True, True, False, True]
+    assert (state.best_epoch, state.best) == (4, 0.4)
 
 
 def test_without_validation_the_last_epoch_is_kept(config, monkeypatch) -> None:
     monkeypatch.setattr(ToyTask, "validate", lambda *_: {"score": 0.0, "n": 0.0})
     state, told = _run(dataclasses.replace(config, patience=1))
-    assert [kept for _, kept in told] == [True, True, True]
+    assert [report.kept for report in told] == [True, True, True]
     assert state.epoch == 3
 
 
@@ -95,20 +102,20 @@ def test_patience_counts_validations_and_not_epochs(config) -> None:
     patient = dataclasses.replace(config, epochs=20, patience=2, validate_every=2)
     state, told = _run(patient, scores=[0.1, 0.3, 0.2, 0.2, 0.9])
     assert state.epoch == 8
-    assert [report.epoch for report, _ in told if report.val] == [2, 4, 6, 8]
-    assert [report.epoch for report, kept in told if kept] == [2, 4]
+    assert [report.epoch for report in told if report.val] == [2, 4, 6, 8]
+    assert [report.epoch for report in told if report.kept] == [2, 4]
 
 
 def test_the_last_epoch_is_validated_whatever_the_interval(config) -> None:
     _, told = _run(dataclasses.replace(config, validate_every=2))
-    assert [report.epoch for report, _ in told if report.val] == [2, 3]
+    assert [report.epoch for report in told if report.val] == [2, 3]
 
 
 def test_a_step_without_a_finite_gradient_changes_nothing_and_is_counted(config) -> None:
     config = dataclasses.replace(config, epochs=1)
     state, told = _run(config, poison=1)
-    assert state.skipped == 1 and told[0][0].skipped == 1 and state.step == 3
-    assert math.isfinite(told[0][0].loss)
+    assert state.skipped == 1 and told[0].skipped == 1 and state.step == 3
+    assert math.isfinite(told[0].loss)
     assert all(bool(tensor.isfinite().all()) for tensor in state.model.state_dict().values())
     assert state.model.encoder[1].num_batches_tracked == 2  # the poisoned batch left no trace
     assert all(bool(tensor.isfinite().all()) for tensor in state.average.state_dict().values())
@@ -173,7 +180,7 @@ def test_bf16_computes_in_half_and_learns_in_full_precision(config, monkeypatch)
     state, told = _run(dataclasses.replace(config, epochs=1, precision="bf16"))
     assert {out.dtype for out in seen if out.requires_grad} == {torch.bfloat16}
     assert state.model.head.weight.dtype == torch.float32
-    assert math.isfinite(told[0][0].loss)
+    assert math.isfinite(told[0].loss)
 
 
 def test_progress_is_told_step_by_step(config) -> None:

@@ -16,7 +16,8 @@ class Epoch:
     """One line of a training's metrics.jsonl.
 
     `score` is what chose the weights, `dice` the mean Dice of the images that show something; None where nothing
-    validated, and `dice` where no masks were learned.
+    validated, and `dice` where no masks were learned. `kept` says that its weights became the model, until those of a
+    later epoch did; None in files of earlier versions, which kept the best score.
     """
 
     number: int
@@ -24,6 +25,7 @@ class Epoch:
     score: float | None
     seconds: float
     dice: float | None = None
+    kept: bool | None = None
 
 
 def read_epochs(folder: Path) -> tuple[Epoch, ...]:
@@ -48,7 +50,9 @@ def read_epochs(folder: Path) -> tuple[Epoch, ...]:
 
 
 def kept_epoch(epochs: Sequence[Epoch]) -> Epoch | None:
-    """Return the epoch whose weights a training keeps: the first of the best score, the last one where none has any."""
+    """Return the epoch whose weights a training keeps; where the file does not say, the first of the best score."""
+    if all(epoch.kept is not None for epoch in epochs):
+        return next((epoch for epoch in reversed(epochs) if epoch.kept), None)
     scored = [epoch for epoch in epochs if epoch.score is not None]
     return max(scored, key=lambda epoch: epoch.score or 0.0, default=epochs[-1] if epochs else None)
 
@@ -63,6 +67,7 @@ def _epoch(raw: Mapping[str, Any]) -> Epoch:
         score=None if score is None else _finite(score),
         seconds=_finite(raw["seconds"]),
         dice=None if dice is None else _finite(dice),
+        kept=bool(raw["kept"]) if "kept" in raw else None,
     )
 
 

@@ -34,12 +34,14 @@ class TrainConfig:
     are the objects of index masks or the classes to tell apart, in this order; empty takes them from the data.
     `batch_size` counts the images of one batch over all processes; `accumulate` batches make one step. `warmup` is the
     share of all steps. `patience` counts validations without a better score (0: never stop early), `validate_every`
-    epochs. `trunk_lr` is the rate of the weights that start trained: the towers where there is a base or `start_from`,
-    else the image trunk's stages; its first `frozen_stages` and the stem stay as they are (0: all learn, the stem too).
-    With `early_size` the first `early_share` of the epochs see images of that side instead of `preprocess.size`: it is
-    cheaper, and for encoders that take any size. `threads` 0 leaves torch's number. `precision` is what large products
-    are computed in while training; int8 is for frozen blocks on a CPU. `adapter` and `head` are None where the recipe
-    has no such section: they are then those of the model it goes on from, else the defaults.
+    epochs. `keep` says whose weights become the model: the best score's, or the last epoch's, where validation has too
+    few images to tell epochs apart; then none is chosen by it. `trunk_lr` is the rate of the weights that start
+    trained: the towers where there is a base or `start_from`, else the image trunk's stages; its first `frozen_stages`
+    and the stem stay as they are (0: all learn, the stem too). With `early_size` the first `early_share` of the epochs
+    see images of that side instead of `preprocess.size`: it is cheaper, and for encoders that take any size. `threads`
+    0 leaves torch's number. `precision` is what large products are computed in while training; int8 is for frozen
+    blocks on a CPU. `adapter` and `head` are None where the recipe has no such section: they are then those of the
+    model it goes on from, else the defaults.
     """
 
     name: str
@@ -61,6 +63,7 @@ class TrainConfig:
     ema: float = 0.995
     patience: int = 0
     validate_every: int = 1
+    keep: Literal["best", "last"] = "best"
     trainable: Literal["all", "adapters"] = "all"
     early_size: int = 0
     early_share: float = 0.0
@@ -176,6 +179,11 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         raise TrainingError(
             f"{where}: balance.class_draws says how often each image is drawn, so balance.class_power and size_power "
             f"have nothing to say; set them to 0, or leave class_draws out."
+        )
+    if config.keep == "last" and config.patience:
+        raise TrainingError(
+            f'{where}: keep = "last" trains to the last epoch, and patience = {config.patience} would stop before it; '
+            f'set patience = 0, or keep = "best".'
         )
     targets = load_vocabulary().targets
     if config.target not in targets:

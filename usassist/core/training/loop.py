@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -35,8 +35,9 @@ ModelT = TypeVar("ModelT", bound=nn.Module)
 class TrainState(Generic[ModelT]):
     """All that a resumed run needs: weights, their moving average, the optimiser, and where we are.
 
-    `best` is the best validation score, `waited` how many validations have passed since, `skipped` how many steps were
-    left out because their gradient was not finite; `best_epoch` is the epoch whose average is the best, 0 for none.
+    `best` is the validation score of what is kept, `waited` how many validations have passed since, `skipped` how many
+    steps were left out because their gradient was not finite; `best_epoch` is the epoch whose average is kept, 0 for
+    none.
     """
 
     model: ModelT
@@ -54,7 +55,8 @@ class TrainState(Generic[ModelT]):
 class EpochReport:
     """One line of metrics.jsonl; `val` is empty for an epoch that was not validated.
 
-    `selected_by` names what of `val` tells a person how good the epoch is.
+    `selected_by` names what of `val` tells a person how good the epoch is; `kept` says that its weights became the
+    model, until those of a later epoch do.
     """
 
     epoch: int
@@ -65,6 +67,7 @@ class EpochReport:
     val: dict[str, float]
     skipped: int = 0
     selected_by: str = "score"
+    kept: bool = False
 
 
 def new_state(model: ModelT, config: TrainConfig) -> TrainState[ModelT]:
@@ -103,13 +106,13 @@ def train_epochs(
     config: TrainConfig,
     *,
     device: torch.device,
-    on_epoch: Callable[[EpochReport, bool], None],
+    on_epoch: Callable[[EpochReport], None],
     shard: Shard = Shard(),  # noqa: B008  frozen
     on_progress: OnProgress | None = None,
 ) -> None:
     """Train from `state.epoch` to the end, or until `patience` validations brought nothing better.
 
-    After each epoch `on_epoch(report, is_best)` is called on every process; the state is advanced before, so what it
+    After each epoch `on_epoch(report)` is called on every process; the state is advanced before, so what it
     saves is what a resumed run continues from. Without validation data every epoch is the best so far.
     """
     learner = parallel(task, shard)
@@ -132,13 +135,14 @@ def train_epochs(
         if epoch % config.validate_every == 0 or epoch == config.epochs:
             scores = from_first(task.validate(state.average) if shard.is_first else {})
         state.epoch = epoch  # only now: an epoch whose validation was interrupted is not done
-        is_best = _judge(state, scores)
+        kept = _judge(state, scores, keep=config.keep)
         lr = state.optimiser.param_groups[0]["lr"]
         report = EpochReport(
             *(state.epoch, time.monotonic() - started, lr, sum(means.values()), means, scores, state.skipped),
             selected_by=task.selected_by,
+            kept=kept,
         )
-        on_epoch(report, is_best)
+        on_epoch(report)
 
 
 def is_exhausted(state: TrainState[Any], config: TrainConfig) -> bool:
@@ -146,17 +150,17 @@ def is_exhausted(state: TrainState[Any], config: TrainConfig) -> bool:
     return 0 < config.patience <= state.waited
 
 
-def _judge(state: TrainState[Any], scores: dict[str, float]) -> bool:
-    """Count a validation; return whether these weights are to be kept as the best."""
+def _judge(state: TrainState[Any], scores: dict[str, float], *, keep: Literal["best", "last"]) -> bool:
+    """Count a validation; return whether these weights are to be kept."""
     if not scores:
         return False
-    is_best = True  # without validation data the latest weights are the best guess
+    kept = True  # without validation data the latest weights are the best guess
     if scores["n"] > 0:
-        is_best = scores["score"] > state.best  # never for NaN
-        state.best = max(state.best, scores["score"]) if is_best else state.best
-        state.waited = 0 if is_best else state.waited + 1
-    state.best_epoch = state.epoch if is_best else state.best_epoch
-    return is_best
+        kept = scores["score"] > state.best or (keep == "last" and not math.isnan(scores["score"]))  # never NaN
+        state.best = scores["score"] if kept else state.best
+        state.waited = 0 if kept else state.waited + 1
+    state.best_epoch = state.epoch if kept else state.best_epoch
+    return kept
 
 
 def _train_epoch(

@@ -176,8 +176,8 @@ class _Run:
             description, provenance={**description.provenance, "training": task.describe()}
         )
         logger.info("%s: %s on %s", config.task, json.dumps(task.describe()), self.device)
-        is_best = self.shard.is_first and 0 < state.epoch == state.best_epoch
-        if is_best and not is_saved(state.average, self.out, config=description):
+        is_kept = self.shard.is_first and 0 < state.epoch == state.best_epoch
+        if is_kept and not is_saved(state.average, self.out, config=description):
             save(config=description)  # the process was killed between its checkpoint and its model
         interrupted = self._train(state, task, description, save)
         if self.shard.is_first:
@@ -248,7 +248,7 @@ class _Run:
             if self.shard.is_first:
                 log.keep(state.epoch)
 
-            def finish_epoch(report: EpochReport, is_best: bool) -> None:
+            def finish_epoch(report: EpochReport) -> None:
                 if not self.shard.is_first:
                     return
                 # Wherever it ends, also killed, a resumed run comes to the same: it leaves out a line beyond its
@@ -256,7 +256,7 @@ class _Run:
                 with held_signals():
                     log.add(report)
                     save_checkpoint(state, self.out, config=description)
-                    if is_best:
+                    if report.kept:
                         save(config=description)
                     if self.on_epoch is not None:
                         self.on_epoch(report)

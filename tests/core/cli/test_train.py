@@ -182,7 +182,7 @@ def test_a_kind_nobody_built_is_wrong_usage(capsys: pytest.CaptureFixture[str]) 
 def test_a_loss_is_told_as_a_loss(called: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     called["result"] = RunResult(Path("runs/r"), 3, 2.25, False, (), "loss")
     train.main(["contrast", RECIPE, "--data", "a", "--out", "o"])
-    assert capsys.readouterr().out == f"3 epochs, best loss 2.2500: {Path('runs/r')}\n"
+    assert capsys.readouterr().out == f"3 epochs, loss of what is kept 2.2500: {Path('runs/r')}\n"
     val = {"score": -2.25, "loss": 2.25, "r1": 0.5, "n": 4.0}
     called["on_epoch"](EpochReport(3, 1.0, 1e-3, 0.75, {}, val, selected_by="loss"))
     line = capsys.readouterr().err

@@ -308,7 +308,7 @@ def test_two_processes_train_a_segmenter_as_one_does(recipe, discs, quick, tmp_p
     command = ["segment", str(recipe), "--data", str(discs), "--device", "cpu", "--out", "two", "--set", *overrides]
     done = torchrun("-m", "usassist.core.cli.train", *command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("epochs, best") == 1  # only the first process speaks
+    assert done.stdout.count("of what is kept") == 1  # only the first process speaks
     assert done.stderr.count("left out: discs/i03.png") == 1
     assert "Traceback" not in done.stderr and "Warning" not in done.stderr
     curves = [

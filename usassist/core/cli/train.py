@@ -136,7 +136,7 @@ def _print_result(result: "RunResult", kind: str, *, as_json: bool) -> None:
             }
         )
     elif math.isfinite(result.best):
-        print(f"{result.epochs} epochs, best {result.selected_by} {result.best:.4f}: {result.folder}")
+        print(f"{result.epochs} epochs, {result.selected_by} of what is kept {result.best:.4f}: {result.folder}")
     else:
         print(f"{result.epochs} epochs: {result.folder}")
     if result.interrupted and result.epochs == 0:

@@ -69,9 +69,10 @@ class Save(Protocol):
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a finished or interrupted run leaves: its folder, epochs done, its best validation, failures.
+    """What a finished or interrupted run leaves: its folder, epochs done, the validation of what is kept, failures.
 
-    `best` is not finite where nothing was validated; `selected_by` names it: "score", or "loss" (lower is better).
+    `best`, that validation, is not finite where nothing was validated; `selected_by` names it: "score", or "loss"
+    (lower is better).
     """
 
     folder: Path

@@ -175,7 +175,7 @@ def test_stopping_keeps_what_was_best_so_far(ready: Callable[..., TrainDialog], 
     assert "Stopping" in dialog.running.state_text.text()
     _until(dialog, qtbot, _stage(dialog, "done", "failed"))
     assert dialog.training.stage == "done"
-    assert dialog.training.problem.startswith("Stopped. What was best so far, epoch ")
+    assert dialog.training.problem.startswith("Stopped. What was kept so far, epoch ")
     assert (dialog.training.plan.out / "weights.safetensors").is_file()
     assert any("Stopped after epoch" in line for line in dialog.training.process.tail)  # by itself, nothing was killed
     assert dialog.use_button.isEnabled()

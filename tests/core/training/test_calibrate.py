@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from usassist.core.models.config import Calibration
 from usassist.core.training.answers import Answers
 from usassist.core.training.calibrate import calibrate, fit_logistic, presence_threshold
 
@@ -82,3 +83,19 @@ def test_a_peak_that_does_not_count_has_no_weight() -> None:
     assert alone.presence_scale > both.presence_scale
     found = [alone.presence(float(logit), peak=99.0) for logit in answers.presence]
     assert np.mean(found) == pytest.approx(shows.mean(), abs=0.02)
+
+
+def test_a_starts_peak_does_not_count_either_where_too_few_images_show_nothing() -> None:
+    start = Calibration(presence_scale=0.7, presence_peak=0.5, presence_bias=-1.0)
+    answers = Answers(
+        dice=np.full((8, 13), 0.8),
+        presence=np.ones(8),
+        peak=np.full(8, 4.0),
+        quality=np.zeros(8),
+        shows=np.ones(8, dtype=np.bool_),
+        target=np.zeros(8, dtype=np.int64),
+    )
+    found = calibrate(answers, start=start, peak_counts=False)
+    assert (found.presence_scale, found.presence_peak) == (0.7, 0.0)
+    assert found.presence(1.0, peak=99.0) == pytest.approx(start.presence(1.0, peak=4.0))
+    assert calibrate(answers, start=start).presence_peak == 0.5

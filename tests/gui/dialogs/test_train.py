@@ -1,5 +1,6 @@
 """The training dialog and its pages, without a training."""
 
+import dataclasses
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -147,6 +148,9 @@ def test_the_end_names_the_epoch_that_is_the_new_model(qtbot: QtBot, training: T
     assert "(12 were counted before frames that look the same were kept on one side)" in said
     assert "The new model is that of epoch 1, chosen by the same frames" in said
     assert "The curve's 0.930 counts every pixel above 50 %" in said
+    training.plan = dataclasses.replace(training.plan, chooses=False)
+    page.show_training(training)
+    assert "The new model is that of epoch 1, the last." in page.honesty.text()
     assert "Only 1 frame decides here" in page.warning.text()
 
 
@@ -245,7 +249,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
         return _accepted(outlines=8, unchanged=0, showing=(True,) * 8)
 
     monkeypatch.setattr(train, "accepted_frames", count)
-    config = SimpleNamespace(epochs=3, title="Quick", few_shot=SimpleNamespace(seed=0))
+    config = SimpleNamespace(epochs=3, keep="best", title="Quick", few_shot=SimpleNamespace(seed=0))
     monkeypatch.setattr(
         train, "segmentation_recipes", lambda: [SimpleNamespace(path=Path("q"), start="", config=config)]
     )

@@ -52,7 +52,7 @@ def test_the_time_left_follows_the_latest_epochs(training: Training) -> None:
     ("ended", "usable", "expected"),
     [
         (_ended(9, crashed=True), False, ("failed", "ended unexpectedly, as if it was killed")),
-        (_ended(9, crashed=True), True, ("comparing", "epoch 2, is kept")),
+        (_ended(9, crashed=True), True, ("comparing", "epoch 2, stays")),
         (_ended(130), False, ("failed", "Stopped. No epoch was finished")),
         (_ended(1, tail=("noise", "usassist: The data is empty; add some.")), False, ("failed", "The data is empty")),
         (_ended(1, tail=("Traceback", "RuntimeError: no")), False, ("failed", "(RuntimeError: no)")),

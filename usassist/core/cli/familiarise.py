@@ -15,10 +15,10 @@ def familiarise(
 ) -> Familiarity:
     """Learn what a model's training images look like to it, and write that beside its weights.
 
-    Uses the splits train and val that the data declares. Raises ModelError for a shipped model, by name or by path, and
-    for too few images.
+    What the model it went on from takes for ordinary stays so, as after a training. Uses the splits train and val that
+    the data declares. Raises ModelError for a shipped model, by name or by path, and for too few images.
     """
-    from usassist.core.training.familiarity import LEAST_TRAIN, LEAST_VAL, learn_familiarity
+    from usassist.core.training.familiarity import LEAST_TRAIN, LEAST_VAL, familiarity_of_start, learn_familiarity
     from usassist.core.training.images import read_pictures
 
     info = find_model(name)
@@ -35,6 +35,10 @@ def familiarise(
             f"The data has {len(parts['train'])} images of the split train and {len(parts['val'])} of val that can be "
             f"read; expected at least {LEAST_TRAIN} and {LEAST_VAL}."
         )
+    begun = model.config.provenance.get("start_from")
+    start = str(begun.get("name", "")) if isinstance(begun, dict) else ""
+    known = familiarity_of_start(model, start, model.config)
+    found = found if known is None else found.and_before(known)
     found.save(info.folder, weights_hash=info.weights_hash)
     record_file(info.folder, FAMILIARITY_FILE)
     return found

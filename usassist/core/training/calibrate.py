@@ -22,7 +22,8 @@ def calibrate(
     The pixel threshold maximises the mean Dice of cases that show something (`Answers.mean_dice`); presence is judged
     by kinds of findings that are sometimes absent. With fewer than 5 cases that show something everything stays as in
     `start`, with fewer than 5 that show nothing its presence part. Without `peak_counts` presence is judged from its
-    own logit alone: a peak says how sure the mask is, whatever was asked.
+    own logit alone: a peak says how sure the mask is, whatever was asked. What `start` gave a peak is then given to all
+    alike.
     """
     shows = found.shows
     if shows.sum() < 5:
@@ -35,7 +36,7 @@ def calibrate(
     chosen = replace(start, threshold=THRESHOLDS[best], quality_scale=q_scale, quality_bias=q_bias)
     judged = found.judged()
     if min(judged.shows.sum(), (~judged.shows).sum()) < 5:
-        return chosen
+        return chosen if peak_counts else _without_peak(chosen, float(found.peak.mean()))
     witnesses = np.stack([judged.presence, judged.peak], axis=1)[:, : 2 if peak_counts else 1]
     p_scale, *p_peak, p_bias = fit_logistic(
         witnesses, judged.shows.astype(np.float64), prior=(0.5,) * witnesses.shape[1]
@@ -47,6 +48,12 @@ def calibrate(
         presence_peak=next(iter(p_peak), 0.0),
         presence_bias=p_bias,
     )
+
+
+def _without_peak(chosen: Calibration, usual: float) -> Calibration:
+    """Return a calibration that gives every image what a peak of the `usual` logit counted."""
+    bias = chosen.presence_bias + chosen.presence_peak * usual
+    return replace(chosen, presence_peak=0.0, presence_bias=bias)
 
 
 def _by_kind(target: npt.NDArray[np.int64]) -> Floats:

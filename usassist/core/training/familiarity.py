@@ -121,15 +121,26 @@ def kept_familiarity(model: nn.Module, config: TrainConfig, description: ModelCo
     It does where the adapters that learned stand behind every tap that is looked at. None elsewhere, also where the
     first model never learned it, and with a warning in the log where it is not there any more.
     """
-    if not config.start_from or config.trainable != "adapters" or not isinstance(model, ClipModel):
+    if config.trainable != "adapters":
+        return None
+    return familiarity_of_start(model, config.start_from, description)
+
+
+def familiarity_of_start(model: nn.Module, start: str, description: ModelConfig) -> Familiarity | None:
+    """Return what the model of the name `start`, "" for none, takes for ordinary, where this one sees images alike.
+
+    None also where that model never learned it, or is not the one that the description says this went on from; with a
+    warning in the log where it is not there any more.
+    """
+    if not start or not isinstance(model, ClipModel):
         return None
     try:
-        known = _known_before(model, config.start_from, description)
+        known = _known_before(model, start, description)
     except ModelError as error:
-        logger.warning("What %s took for an ordinary image is not known any more: %s", config.start_from, error)
+        logger.warning("What %s took for an ordinary image is not known any more: %s", start, error)
         return None
     if known is not None:
-        logger.info("Images unlike those of %s will be recognised: it sees them the same way.", config.start_from)
+        logger.info("Images unlike those of %s will be recognised: it sees them the same way.", start)
     return known
 
 

@@ -274,7 +274,7 @@ class _Run:
                 if isinstance(stop.__context__, UsassistError):  # the save it waited for failed, and would fail again
                     logger.warning("%s", stop.__context__)
                     raise
-                logger.warning("Stopped after epoch %d; what was best so far is kept.", state.epoch)
+                logger.warning("Stopped after epoch %d; what was kept so far stays.", state.epoch)
                 return True
         return False
 

@@ -68,7 +68,7 @@ class TrainDialog(Dialog):
         self.again_button = self.add_button("Back", self.start_over)
         self.close_button = self.add_button("Close", self.reject)
         self.stop_button = self.add_button("Stop", self.training.stop, kind="danger")
-        self.stop_button.setToolTip("End the training; what was best so far is kept")
+        self.stop_button.setToolTip("End the training; what was kept so far stays")
         self.start_button = self.add_button("Start training", self.start, kind="primary", default=True)
         self.use_button = self.add_button("Use this model", self.use_model, kind="primary")
 
@@ -102,6 +102,7 @@ class TrainDialog(Dialog):
             validates=sides.val,
             engine=engine,
             model=self._document.model_name if spec is not None and "weights" in spec.requires else "",
+            chooses=offer.config.keep == "best",
         )
         self._wants_setup = False
         self.outcome.name_field.setText(_free_name(folder))

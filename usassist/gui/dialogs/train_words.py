@@ -21,7 +21,7 @@ def steps_of(training: Training, plan: Plan) -> Progress:
     is_epoch = told is not None and told.text.startswith(log.EPOCH)
     busy = ""
     if training.stopped:
-        busy = "Stopping; what was best so far is put away…"
+        busy = "Stopping; what was kept so far is put away…"
     elif training.stage == "comparing":
         busy = f"Measuring {'the new model' if training.new is None else plan.name_in_use} on the validation frames…"
     elif told is None and not done:
@@ -75,7 +75,8 @@ def honesty(training: Training, plan: Plan) -> str:
     if new is not None and not new.problem:
         said.append(_measured_on(new, plan, is_whole=not training.left_out))
         which = f"epoch {kept.number}" if kept is not None else "the best epoch"
-        said.append(f"The new model is that of {which}, chosen by the same frames, which flatters it a little.")
+        how = ", chosen by the same frames, which flatters it a little" if plan.chooses else ", the last"
+        said.append(f"The new model is that of {which}{how}.")
         if kept is not None and kept.dice is not None and new.dice is not None and abs(kept.dice - new.dice) >= 0.005:
             said.append(f"The curve's {kept.dice:.3f} {_MEASURED}")
     if training.left_out:

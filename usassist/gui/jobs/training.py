@@ -28,7 +28,8 @@ _RECENT = 5
 class Plan:
     """What is trained on what, and where it goes; `engine` and `model` are in use meanwhile.
 
-    `epochs` are the recipe's, `validates` the number of validation frames.
+    `epochs` are the recipe's, `validates` the number of validation frames; `chooses` says that its epoch is chosen by
+    them.
     """
 
     recipe: Path
@@ -40,6 +41,7 @@ class Plan:
     validates: int
     engine: str
     model: str
+    chooses: bool = True
 
     @property
     def name_in_use(self) -> str:
@@ -73,7 +75,7 @@ class Training(QObject):
     """One training at a time: it runs, then the new model and the one in use judge the same validation frames.
 
     `changed` follows whatever there is to show anew; `progress` is what the child does now, None before it says. After
-    `stop`, and after a crash, what was best so far is taken to the end; only where no epoch was finished is there
+    `stop`, and after a crash, what was kept so far is taken to the end; only where no epoch was finished is there
     nothing, and `stage` is "failed". `name` is what the new model was added under, "" until it is there.
     """
 
@@ -142,7 +144,7 @@ class Training(QObject):
         self.changed.emit()
 
     def stop(self) -> None:
-        """Ask the child to stop; what was best so far is kept."""
+        """Ask the child to stop; what was kept so far stays."""
         if self.is_running:
             self.stopped = True
             self.process.interrupt()
@@ -248,9 +250,9 @@ def read_verdict(ended: Ended) -> Verdict:
 def _reason(ended: Ended, epochs: Sequence[Epoch], *, usable: bool) -> str:
     """Return one sentence about why a training ended early, and what is left of it."""
     best = kept_epoch(epochs)
-    kept = " What was best so far is kept." if usable else " No epoch was finished, so there is no model."
+    kept = " What was kept so far stays." if usable else " No epoch was finished, so there is no model."
     if usable and best is not None and best.score is not None:
-        kept = f" What was best so far, epoch {best.number}, is kept."
+        kept = f" What was kept so far, epoch {best.number}, stays."
     if ended.interrupted:
         return f"Stopped.{kept}"
     if ended.crashed:

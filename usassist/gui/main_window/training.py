@@ -50,7 +50,7 @@ class WindowTraining(QObject):
         answer = QMessageBox.question(
             self._window,
             "A model is being trained",
-            "Closing usassist stops the training; what was best so far stays in its folder. Stop it and close?",
+            "Closing usassist stops the training; what was kept so far stays in its folder. Stop it and close?",
             QMessageBox.StandardButton.Close | QMessageBox.StandardButton.Cancel,
             QMessageBox.StandardButton.Cancel,
         )

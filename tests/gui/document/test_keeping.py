@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from usassist.core.domain import Annotation, Mask, Reader, Region
+from usassist.core.domain import Annotation, Mask, Prompt, Proposal, Reader, Region
 from usassist.core.errors import ModelError, ProjectError
 from usassist.core.geometry.brush import stroke_mask
 from usassist.core.project import journal, recovery, store
@@ -196,7 +196,8 @@ def test_a_save_of_what_was_closed_meanwhile_answers_for_nothing_that_is_open(
     dab(document, 40, 40)
     painted = document.annotation
     document.save()
-    document.undo_stack.undo()  # nothing is unsaved, and a save hangs
+    document.undo_stack.undo()  # nothing differs from what was on disk, and a save hangs
+    monkeypatch.setattr(document, "_secure_work", lambda: None)  # as when somebody closes all the same
     with qtbot.waitSignal(document.frame_shown):
         document._on_opened(opening.open_session([images], project_dir=None, reader=document.reader))
     document.annotation_saved.connect(told.append)
@@ -300,3 +301,110 @@ def test_what_is_undone_while_it_is_being_written_is_undone_on_disk_too(
     assert not document.is_dirty
     on_disk = store.load_annotation(document.project, reader_id="ann", frame_key=document.ref.key)
     assert on_disk is None or not on_disk.regions
+
+
+def test_what_is_undone_while_it_is_being_written_is_saved_without_being_asked(
+    reopened: Callable[..., Document], qtbot: QtBot
+) -> None:
+    document = reopened()
+    dab(document, 20, 20)
+    document.save()
+    document.undo_stack.undo()
+    qtbot.waitUntil(lambda: not document.is_dirty)
+    on_disk = store.load_annotation(document.project, reader_id="ann", frame_key=document.ref.key)
+    assert on_disk is not None and not on_disk.regions
+    assert recovery.drafts(document.project, "ann") == []
+
+
+def test_nothing_else_is_opened_while_a_save_hangs(
+    reopened: Callable[..., Document], monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    document, disk, write = reopened(), threading.Event(), store.save_annotation
+    folder = document.sources[0].path.parent
+    again = opening.open_session([folder], project_dir=None, reader=document.reader)
+    for module in (keeping, saving):
+        monkeypatch.setattr(module, "SAVE_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(store, "save_annotation", lambda *args: (disk.wait(60), write(*args)))
+    refused: list[str] = []
+    document.open_failed.connect(refused.append)
+    dab(document, 40, 40)
+    document.save()
+    document.undo_stack.undo()
+    assert document.is_dirty, "it is being written"
+    document._on_opened(again)
+    assert len(refused) == 1 and "whether it answers" in refused[0]
+    disk.set()
+    qtbot.waitUntil(lambda: not document.is_dirty)
+
+
+@pytest.mark.parametrize("undone_at", ["after", "meanwhile"])
+def test_a_mask_that_was_written_before_its_save_failed_can_be_undone_for_good(
+    reopened: Callable[..., Document], monkeypatch: pytest.MonkeyPatch, undone_at: str
+) -> None:
+    document = reopened()
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "append", full_disk)
+        dab(document, 20, 20)
+        document.save()
+        if undone_at == "meanwhile":
+            document.undo_stack.undo()
+        document.lane_save.drain()
+        if undone_at == "after":
+            document.undo_stack.undo()
+        document.lane_save.drain()
+        assert document.is_dirty, "disk may hold what was undone"
+        assert [draft.regions for draft in recovery.drafts(document.project, "ann")] == [()]
+    document.flush()
+    assert not document.is_dirty
+    on_disk = store.load_annotation(document.project, reader_id="ann", frame_key=document.ref.key)
+    assert on_disk is not None and not on_disk.regions
+
+
+def test_labels_that_could_not_be_written_are_unsaved_and_written_with_the_next_save(
+    reopened: Callable[..., Document], monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    document, refused = reopened(), list[str]()
+    document.open_failed.connect(refused.append)
+    renamed = tuple(replace(label, name=f"My {label.name}") for label in document.labels)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "save_project", full_disk)
+        document.set_labels(renamed)
+        document.lane_save.drain()
+        assert document.is_dirty
+        with qtbot.waitSignal(document.open_failed):
+            document.open_paths([document.sources[0].path.parent])
+        assert "The labels could not be saved" in refused[0]
+    document.save()
+    document.lane_save.drain()
+    assert not document.is_dirty
+    assert store.open_project(document.project.root).labels == renamed
+
+
+def test_what_the_engine_found_beneath_a_restored_drawing_does_not_wait(
+    reopened: Callable[..., Document],
+) -> None:
+    document = reopened()
+    draft = left_behind(document)
+    reopened(document)
+    mask = draft.regions[0].mask
+    found = Proposal(draft.frame_key, "lesion", mask, 0.9, 0.8, "fake", "f" * 64, Prompt("lesion"), 0.1)
+    document._proposing.put(draft.frame_key, (found,))
+    assert document.proposals
+    document.restore_drafts([draft])
+    assert document.proposals == ()
+
+
+def test_a_refused_opening_leaves_what_a_tool_has_begun(
+    reopened: Callable[..., Document], make_document: Callable[..., Document], tmp_path: Path, qtbot: QtBot
+) -> None:
+    document, other = reopened(), make_document(auto_propose=False)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "a.png").write_bytes(document.sources[0].path.read_bytes())
+    with qtbot.waitSignal(other.opened):
+        other.open_paths([elsewhere])
+    left: list[None] = []
+    document.frame_leaving.connect(lambda: left.append(None))
+    with qtbot.waitSignal(document.open_failed):
+        document.open_paths([elsewhere])
+    assert left == []

@@ -77,18 +77,27 @@ class AnnotationBook:
         stack.clear()
         stack.resetClean()
 
-    def mark_saved(self, annotation: Annotation) -> None:
+    def mark_saved(self, annotation: Annotation) -> bool:
         """Note that this version is on disk; the stack becomes clean if it is still the one in memory.
 
-        What was undone meanwhile, back to what was on disk before, is not on disk any more.
+        Returns whether it was undone meanwhile, back to what was on disk before and is there no more.
         """
         self._saved[annotation.frame_key] = annotation
         stack = self._stacks.get(annotation.frame_key)
         if stack is None:
-            return
+            return False
         if self._current.get(annotation.frame_key) is annotation:
             stack.setClean()
-        elif stack.isClean():
+            return False
+        was_undone = stack.isClean()
+        if was_undone:
+            stack.resetClean()
+        return was_undone
+
+    def doubt(self, frame_key: str) -> None:
+        """Note that nobody knows what is on disk of a frame: until `mark_saved` no version of it is clean."""
+        stack = self._stacks.get(frame_key)
+        if stack is not None:
             stack.resetClean()
 
     def stack(self, frame_key: str) -> QUndoStack:

@@ -85,13 +85,7 @@ class Document(DocumentEditing):
     def _on_opened(self, opened: opening.Opened) -> None:
         before = self._session
         try:
-            if before is not None:
-                self._secure_work()
-                if before.project.root == opened.project.root:
-                    if before.reader.id == opened.reader.id:
-                        self._close_session()  # it has the lock
-                    opened = opening.read_again(opened)  # it was read before the last of this work was written
-            session = Session(opened)
+            session, opened = self._session_of(opened)
         except ProjectError as error:
             opened.library.close()
             if before is not None and self._session is None:
@@ -114,17 +108,42 @@ class Document(DocumentEditing):
         self.show(0)
         self._offer_drafts(opened.drafts)
 
+    def _session_of(self, opened: opening.Opened) -> tuple[Session, opening.Opened]:
+        """Return the session of what was opened, once the work that is open is saved, and what is there to open then.
+
+        Raises ProjectError.
+        """
+        before = self._session
+        if before is None:
+            return Session(opened), opened
+        if before.project.root != opened.project.root:
+            session = Session(opened)  # first: where somebody else has it, no tool has let go of what it has begun
+            try:
+                self._secure_work()
+            except ProjectError:
+                session.release()
+                raise
+            return session, opened
+        self._secure_work()
+        if before.reader.id == opened.reader.id:
+            self._close_session()  # it has the lock
+        opened = opening.read_again(opened)  # it was read before the last of this work was written
+        return Session(opened), opened
+
     def _secure_work(self) -> None:
         """Save what is open with what a tool has begun; raises ProjectError where that fails: memory has all of it."""
+        self.leave_clicks()
         if self._frame is not None:
             self.frame_leaving.emit()
         self.flush()
-        unsaved = self._book.dirty_keys()
-        if unsaved:
+        if self.is_dirty:
+            unsaved = list(dict.fromkeys([*self._book.dirty_keys(), *self._saving]))
+            what = f"The work on {unsaved[0]}" if unsaved else "The labels"
             more = f" and {len(unsaved) - 1} more" if len(unsaved) > 1 else ""
+            reason = next((f" ({self._reasons[key]})" for key in unsaved if key in self._reasons), "")
             raise ProjectError(
-                f"The work on {unsaved[0]}{more} could not be saved, and would be lost. Make room on the disk of "
-                f"{self.project.root}, or see to its rights, then open again."
+                f"{what}{more} could not be saved, and would be lost{reason}. See to the disk of {self.project.root}: "
+                f"to its room, its rights and whether it answers; then open again."
             )
 
     def set_reader(self, reader: Reader) -> None:

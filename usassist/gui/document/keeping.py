@@ -26,6 +26,8 @@ class DocumentKeeping(DocumentState):
         self._rejected: dict[str, list[Proposal]] = {}
         self._seconds: dict[str, float] = {}
         self._saving: dict[str, Annotation] = {}
+        self._doubtful: dict[str, Annotation] = {}
+        self._reasons: dict[str, str] = {}
         self._unanswered: dict[str, Annotation] = {}
         self._recovered: dict[str, Annotation] = {}
         self._being_asked: set[str] = set()
@@ -35,9 +37,17 @@ class DocumentKeeping(DocumentState):
         self._was_dirty = False
         self._last_message = ("", "")
 
+    @property
+    def is_dirty(self) -> bool:
+        """Return whether a frame or the labels differ from what is on disk, or a frame is being written."""
+        labels_failed = self._saver is not None and self._saver.labels_failed
+        return super().is_dirty or bool(self._saving) or labels_failed
+
     def save(self) -> None:
         """Queue every unsaved frame for writing; `annotation_saved` follows for each, `dirty_changed` at the end."""
         self._tell_anew()
+        if self._saver is not None and self._saver.labels_failed:
+            self._saver.write_labels(self.labels, answered=self._update_dirty)
         for frame_key in self._book.dirty_keys():
             self._save_frame(frame_key)
 
@@ -46,10 +56,7 @@ class DocumentKeeping(DocumentState):
         unsaved = self._book.dirty_keys()
         self.save()
         self.lane_save.drain(timeout=SAVE_TIMEOUT_S)
-        undone = [key for key in self._book.dirty_keys() if key not in unsaved]  # while they were being written
-        if undone:
-            for frame_key in undone:
-                self._save_frame(frame_key)
+        if set(self._book.dirty_keys()).difference(unsaved):  # undone while they were being written, and saved again
             self.lane_save.drain(timeout=SAVE_TIMEOUT_S)
 
     def _save_frame(self, frame_key: str) -> None:
@@ -79,25 +86,44 @@ class DocumentKeeping(DocumentState):
             self._rejected[frame_key] = rejected + self._rejected.get(frame_key, [])
             if recovered is not None:
                 self._recovered[frame_key] = recovered
+            self._reasons[frame_key] = str(error) or type(error).__name__
+            self._doubt(after)
             self._complain(_unsaved(frame_key), error)
 
         saver.save(
             after,
             events=events,
             source=self._source_of(frame_key),
-            # What a frame that was not shown since the crash has on disk is not known here.
-            write=recovered is not None or _says_something(after) or _says_something(before),
+            # What a frame has on disk that was not shown since the crash, or whose save failed, is not known here.
+            write=recovered is not None or frame_key in self._doubtful or _says_something(after, before),
             done=done,
             failed=failed,
         )
 
-    def _on_saved(self, annotation: Annotation) -> None:
-        self._tell_anew(_unsaved(annotation.frame_key))
-        if self._saving.get(annotation.frame_key) is annotation:
-            del self._saving[annotation.frame_key]
-        self._book.mark_saved(annotation)
+    def _doubt(self, unsaved: Annotation) -> None:
+        """Take no version of a frame for saved: what failed may have replaced the file, before its journal was written.
+
+        Else an undo would seem to lead back to what is on disk, and what was undone would be there at the next start.
+        """
+        frame_key = unsaved.frame_key
+        self._doubtful[frame_key] = unsaved
+        current, was_undone = self._book.get(frame_key), not self._book.is_dirty(frame_key)
+        self._book.doubt(frame_key)
+        if was_undone and current is not None and self._saver is not None:
+            self._saver.draft(current, source=None)  # it was removed with the undo
         self._update_dirty()
-        self.annotation_saved.emit(annotation.frame_key)
+
+    def _on_saved(self, annotation: Annotation) -> None:
+        frame_key = annotation.frame_key
+        self._tell_anew(_unsaved(frame_key))
+        if self._saving.get(frame_key) is annotation:
+            del self._saving[frame_key]
+        self._doubtful.pop(frame_key, None)
+        self._reasons.pop(frame_key, None)
+        if self._book.mark_saved(annotation):
+            self._save_frame(frame_key)  # at once: the undo removed its draft
+        self._update_dirty()
+        self.annotation_saved.emit(frame_key)
 
     def _on_clean(self, frame_key: str, clean: bool) -> None:
         annotation = self._book.get(frame_key)
@@ -121,6 +147,8 @@ class DocumentKeeping(DocumentState):
         self._book.clear()
         for memory in (self._accepted, self._rejected, self._seconds, self._saving, self._without):
             memory.clear()
+        self._doubtful.clear()
+        self._reasons.clear()
         self._unanswered.clear()
         self._recovered.clear()
         self._being_asked.clear()
@@ -133,11 +161,14 @@ class DocumentKeeping(DocumentState):
             self._recovered[draft.frame_key] = draft
             self._book.restore(draft)
             self._save_frame(draft.frame_key)
+            self._proposing.put(draft.frame_key, ())  # what the engine found meanwhile would be accepted on top of it
             self.source_state_changed.emit(source_key_of(draft.frame_key))
             if self._frame is not None and self._frame.ref.key == draft.frame_key:
                 self._annotation_fits = draft.shape == self._frame.shape
+                self._proposing.cancel()
                 self.select_region(None)
                 self.annotation_changed.emit(draft.frame_key)
+                self.proposals_changed.emit(draft.frame_key)
 
     def discard_drafts(self, drafts: Sequence[Annotation]) -> None:
         """Remove what a crash left behind; the frames stay as they were last saved."""
@@ -199,6 +230,5 @@ def _unsaved(frame_key: str) -> str:
     return f"{frame_key} could not be saved; it stays unsaved and is tried again"
 
 
-def _says_something(annotation: Annotation) -> bool:
-    empty = Annotation(annotation.frame_key, annotation.reader_id, annotation.shape)
-    return annotation != empty
+def _says_something(*annotations: Annotation) -> bool:
+    return any(each != Annotation(each.frame_key, each.reader_id, each.shape) for each in annotations)

@@ -24,7 +24,7 @@ class DocumentLabelling(DocumentClicking):
             raise ProjectError("A project needs at least one label, and every label an id of its own.")
         if self._session is not None and self._saver is not None:
             self._session.set_labels(labels)
-            self._saver.write_labels(labels)
+            self._saver.write_labels(labels, answered=self._update_dirty)
             self.labels_changed.emit()
             self.active_label_changed.emit(self.active_label.id)
 
@@ -87,7 +87,7 @@ class DocumentLabelling(DocumentClicking):
         """Remove from project.json what was taken back and no saved frame has either: a crash leaves no orphan."""
         if not self._to_drop:
             return
-        saved = self._book.label_ids(on_disk=True, writing=tuple(self._saving.values()))
+        saved = self._book.label_ids(on_disk=True, writing=(*self._saving.values(), *self._doubtful.values()))
         known = {label.id for label in self.labels}
         self._to_drop = {label_id: label for label_id, label in self._to_drop.items() if label_id not in known}
         free = [label for label in self._to_drop.values() if label.id not in saved]

@@ -32,6 +32,8 @@ class Saver:
         self._hash_lane = hash_lane
         self._project = project
         self._on_failed = on_failed
+        self.labels_failed = False
+        """Whether the labels of project.json are older than those in use, because they could not be written."""
         self._asked: set[str] = set()
         self._found: deque[Source] = deque()
         self._overdue: deque[Source] = deque()
@@ -98,11 +100,25 @@ class Saver:
         if events:
             self._lane.submit(work, failed=lambda error: self._on_failed("The journal could not be written", error))
 
-    def write_labels(self, labels: tuple[Label, ...]) -> None:
-        """Write other labels into project.json, whatever else changed in it meanwhile."""
+    def write_labels(self, labels: tuple[Label, ...], *, answered: Callable[[], None]) -> None:
+        """Write other labels into project.json, whatever else changed in it meanwhile.
+
+        `answered` is called when `labels_failed` says how it went.
+        """
+
+        def done(_nothing: object) -> None:
+            self.labels_failed = False
+            answered()
+
+        def failed(error: Exception) -> None:
+            self.labels_failed = True
+            self._on_failed("The labels could not be written; that is tried again with the next save", error)
+            answered()
+
         self._lane.submit(
             lambda: store.save_project(replace(store.open_project(self._project.root), labels=labels)),
-            failed=lambda error: self._on_failed("The labels could not be written", error),
+            done=done,
+            failed=failed,
             key="labels",
         )
 

@@ -319,12 +319,13 @@ def test_P1_a_clipseg_becomes_a_segmenter_with_the_published_answers(tmp_path, r
     assert (info.config.task, info.config.head.kind, info.config.head.refined) == ("segment", "clipseg", refined)
     assert info.config.preprocess.mean == (0.5, 0.4, 0.3)
     model, _ = load_model("seg")
-    image = torch.randn(1, 3, 64, 64)
+    image = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         ours = model.decode(model.encode(image).expand(2), model.embed_texts(TEXTS)).logits
         expected = theirs(input_ids=model.encoder.tokenizer(TEXTS), pixel_values=image.expand(2, -1, -1, -1)).logits
-    assert torch.allclose(ours[:, 0], expected, atol=1e-3)
-    assert torch.allclose(ours[0, 0] - ours[1, 0], expected[0] - expected[1], atol=1e-4)
+    # Logits of about 50: what is left is how two orders of the same float32 sums round, on whatever processor.
+    assert torch.allclose(ours[:, 0], expected, atol=1e-3, rtol=1e-4)
+    assert torch.allclose(ours[0, 0] - ours[1, 0], expected[0] - expected[1], atol=2e-3, rtol=1e-4)
     assert not torch.equal(expected[0], expected[1])
     config = info.config
     encoder = dataclasses.replace(config.encoder, base="seg", base_hash=info.weights_hash)

@@ -44,9 +44,7 @@ def curve(
     task.model.encoder.requires_grad_(not frozen)
     state = loop.new_state(task.model, config)
     told: list[loop.EpochReport] = []
-    loop.train_epochs(
-        state, task, config, device=torch.device("cpu"), shard=shard, on_epoch=lambda report, _: told.append(report)
-    )
+    loop.train_epochs(state, task, config, device=torch.device("cpu"), shard=shard, on_epoch=told.append)
     return {
         "loss": [report.loss for report in told],
         "parts": [report.parts for report in told],

@@ -98,6 +98,7 @@ def read_recipe(path: Path, *, overrides: Sequence[str] = ()) -> TrainConfig:
     """Read a recipe and apply `key=value` or `section.key=value` overrides. Raises TrainingError."""
     config = build_record(TrainConfig, _read(path, overrides), where=str(path), error=TrainingError)
     _check_ranges(config, str(path))
+    _check_together(config, str(path))
     return config
 
 
@@ -175,6 +176,9 @@ def _check_ranges(config: TrainConfig, where: str) -> None:
         ("prompts.without + prompts.wrong", config.prompts.without + config.prompts.wrong, 0.0, 1.0),
     ):
         require_range(value, low, high, where=f"{where}: {name}", error=TrainingError)
+
+
+def _check_together(config: TrainConfig, where: str) -> None:
     if config.balance.class_draws and (config.balance.class_power or config.balance.size_power):
         raise TrainingError(
             f"{where}: balance.class_draws says how often each image is drawn, so balance.class_power and size_power "

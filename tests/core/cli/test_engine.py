@@ -1,6 +1,7 @@
 """What an engine or a model would not look at is refused before anything is done, and never reported as asked."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from tests.core.models.phantoms import tiny_config
 from usassist.core.cli.main import main
 from usassist.core.geometry.cv import cv2
+from usassist.core.io.open_study import find_sources, open_source
 from usassist.core.models import clip_settings
 from usassist.core.models.build import build_model
 from usassist.core.models.config import AdapterConfig, EncoderConfig, HeadConfig, ModelConfig, PreprocessConfig
@@ -200,12 +202,14 @@ def test_a_text_that_was_never_learned_is_said_once_and_answered(
 def test_the_shipped_model_says_what_it_never_learned(
     sample_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    still = str(sample_dir / "images" / "linear_lesions.png")
+    with closing(open_source(find_sources(sample_dir / "images" / "breast_cine.dcm")[0])) as reader:
+        still = str(tmp_path / "still.png")
+        assert cv2.imwrite(still, reader.frame(0).pixels)
     for prompt, kind in (("thyroid nodule", "never learned thyroid nodule"), ("no lesion", "says what is not there")):
         assert main(["propose", still, "--out", str(tmp_path / "out"), "--device", "cpu", "--prompt", prompt]) == 0
         told = capsys.readouterr()
         (item,) = json.loads((tmp_path / "out" / "proposals.json").read_text(encoding="utf-8"))["items"]
-        assert told.err.startswith("usassist: ") and item["warning"].endswith(told.err.removeprefix("usassist: ")[:-1])
+        assert told.err == f"usassist: {item['warning']}\n"
         assert kind in told.err and "breast lesion, fetal head and common carotid artery" in told.err
     assert main(["propose", still, "--out", str(tmp_path / "out"), "--device", "cpu", "--prompt", "breast lesion"]) == 0
     assert capsys.readouterr().err == ""

@@ -264,8 +264,13 @@ def test_the_encoder_is_found_by_its_name(tmp_path, tiny) -> None:
     assert find_model("mine").config.encoder.taps == (1, 2, 3)
 
 
+def _transformers():
+    torchvision_ops.prepare()  # transformers imports torchvision
+    return pytest.importorskip("transformers")
+
+
 def test_transformers_own_clip_answers_the_same(tmp_path) -> None:
-    transformers = pytest.importorskip("transformers")
+    transformers = _transformers()
     sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 1, "intermediate_size": 256}
     theirs = transformers.CLIPModel(
         transformers.CLIPConfig(
@@ -287,7 +292,7 @@ def test_transformers_own_clip_answers_the_same(tmp_path) -> None:
 
 
 def _tiny_clipseg(*, refined: bool):
-    transformers = pytest.importorskip("transformers")
+    transformers = _transformers()
     sizes = {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 1, "intermediate_size": 256}
     torch.manual_seed(0)
     config = transformers.CLIPSegConfig(

@@ -25,13 +25,13 @@ def sharpness(grey: Grey) -> float:
     Both are root mean squares over the pixels of an HxW uint8 picture that are not background. B-mode at 256 x 256 has
     0.1 to 0.3. Complexity: linear in the pixels, about 0.2 ms at that size.
     """
-    values = grey.astype(np.float32)
     shown = cv2.compare(grey, _DARK, cv2.CMP_GT)
-    contrast = float(cv2.meanStdDev(values, mask=shown)[1].item())
+    contrast = float(cv2.meanStdDev(grey, mask=shown)[1].item())
     if contrast < 1:
         return 0.0
-    mean, deviation = cv2.meanStdDev(values - cv2.GaussianBlur(values, (0, 0), 1.0), mask=shown)
-    return math.hypot(mean.item(), deviation.item()) / contrast
+    values = grey.astype(np.float32)
+    taken = cv2.norm(values, cv2.GaussianBlur(values, (0, 0), 1.0), cv2.NORM_L2, shown)
+    return float(taken) / math.sqrt(cv2.countNonZero(shown)) / contrast
 
 
 def blur_to(grey: Grey, sharpest: float) -> float:

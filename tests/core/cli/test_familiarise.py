@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from usassist.core.geometry.cv import cv2
 from usassist.core.models.adding import add_model, verify_model
 from usassist.core.models.build import build_model
 from usassist.core.models.config import HeadConfig
-from usassist.core.models.familiarity import FAMILIARITY_FILE
-from usassist.core.models.weights import save_model
+from usassist.core.models.familiarity import FAMILIARITY_FILE, load_familiarity
+from usassist.core.models.weights import find_model, load_model, save_model
 
 
 def _dataset(folder: Path, *, train: int, val: int) -> Path:
@@ -75,6 +76,16 @@ def test_it_shows_how_far_it_is_unless_it_is_to_be_quiet(
         told = [found for line in capsys.readouterr().err.splitlines() if (found := log.read_progress(line))]
         assert list(dict.fromkeys(what for what, _, _ in told)) == wanted
         assert all(done <= total for _, done, total in told)
+
+
+def test_what_it_knew_of_a_model_that_is_gone_stays(mine: Path, tmp_path: Path) -> None:
+    data, info = str(_dataset(tmp_path / "data", train=50, val=20)), find_model("mine")
+    assert main(["models", "familiarise", "mine", "--data", data, "-q"]) == 0
+    taps = {"weights_hash": info.weights_hash, "tap_channels": load_model("mine")[0].encoder.tap_channels}
+    own = load_familiarity(mine, **taps)
+    replace(own, before=(replace(own, images=7),)).save(mine, weights_hash=info.weights_hash)
+    assert main(["models", "familiarise", "mine", "--data", data, "-q"]) == 0
+    assert [known.images for known in load_familiarity(mine, **taps).before] == [7]
 
 
 def test_too_few_images_and_a_shipped_model_are_refused(

@@ -66,6 +66,18 @@ def test_a_draft_is_offered_where_the_saved_file_is_damaged(project: Project, an
     assert recovery.drafts(project, "ann") == [annotation]
 
 
+def test_a_draft_over_what_a_newer_program_saved_waits_for_that(
+    project: Project, annotation: Annotation, caplog: pytest.LogCaptureFixture
+) -> None:
+    recovery.save_draft(project, replace(annotation, note="one stroke more"))
+    store.save_annotation(project, annotation)
+    saved = layout.annotation_file(project.root, reader_id="ann", frame_key=annotation.frame_key)
+    saved.write_text(saved.read_text("utf-8").replace('"schema_version": 1', '"schema_version": 99'), "utf-8")
+    assert recovery.drafts(project, "ann") == []
+    assert "newer usassist" in caplog.text
+    assert len(list(layout.recovery_folder(project.root, "ann").iterdir())) == 1
+
+
 def test_a_draft_is_checked_as_a_saved_one(project: Project, annotation: Annotation) -> None:
     with pytest.raises(ProjectError, match="belongs to another frame"):
         recovery.save_draft(project, replace(annotation, regions=(Region("r", "lesion", Mask.empty((1, 1))),)))

@@ -85,15 +85,16 @@ def test_a_peak_that_does_not_count_has_no_weight() -> None:
     assert np.mean(found) == pytest.approx(shows.mean(), abs=0.02)
 
 
-def test_a_starts_peak_does_not_count_either_where_too_few_images_show_nothing() -> None:
+@pytest.mark.parametrize("count", [8, 4])
+def test_a_starts_peak_does_not_count_either_where_too_few_images_show_nothing_or_something(count: int) -> None:
     start = Calibration(presence_scale=0.7, presence_peak=0.5, presence_bias=-1.0)
     answers = Answers(
-        dice=np.full((8, 13), 0.8),
-        presence=np.ones(8),
-        peak=np.full(8, 4.0),
-        quality=np.zeros(8),
-        shows=np.ones(8, dtype=np.bool_),
-        target=np.zeros(8, dtype=np.int64),
+        dice=np.full((count, 13), 0.8),
+        presence=np.ones(count),
+        peak=np.full(count, 4.0),
+        quality=np.zeros(count),
+        shows=np.ones(count, dtype=np.bool_),
+        target=np.zeros(count, dtype=np.int64),
     )
     found = calibrate(answers, start=start, peak_counts=False)
     assert (found.presence_scale, found.presence_peak) == (0.7, 0.0)

@@ -317,8 +317,8 @@ def test_two_processes_train_a_segmenter_as_one_does(recipe, discs, quick, tmp_p
     ]
     for alone, shared in zip(*curves, strict=True):
         assert alone["parts"].keys() == shared["parts"].keys() >= {"dice", "bce", "presence", "contrast", "boundary"}
-        # Rounding alone: the similarities to all captions, at a low temperature, carry most of it.
-        assert all(abs(alone["parts"][name] - shared["parts"][name]) < 5e-4 for name in alone["parts"])
+        for name, value in alone["parts"].items():  # rounding alone: similarities at a low temperature carry most of it
+            assert abs(value - shared["parts"][name]) < (5e-4 if name in ("anchors", "contrast") else 1e-4), name
         assert abs(alone["val"]["mask_dice"] - shared["val"]["mask_dice"]) < 1e-2
     found = [load_file(folder / "weights.safetensors") for folder in (one.folder, tmp_path / "two")]
     assert list(found[0]) == list(found[1])

@@ -150,6 +150,9 @@ def test_the_end_names_the_epoch_that_is_the_new_model(qtbot: QtBot, training: T
     assert "The curve's 0.930 counts every pixel above 50 %" in said
     training.plan = dataclasses.replace(training.plan, chooses=False)
     page.show_training(training)
+    assert "The new model is that of epoch 1." in page.honesty.text(), "a later one had no score"
+    training.epochs = training.epochs[:1]
+    page.show_training(training)
     assert "The new model is that of epoch 1, the last." in page.honesty.text()
     assert "Only 1 frame decides here" in page.warning.text()
 

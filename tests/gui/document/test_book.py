@@ -105,6 +105,29 @@ def test_a_frame_that_changed_while_it_was_written_stays_unsaved(
     assert cleaned == [(key, False), (key, True)]
 
 
+@pytest.mark.parametrize("meanwhile", ["another edit", "undone and done again"])
+def test_no_undo_leads_to_what_was_on_disk_before_the_last_save(book: AnnotationBook, meanwhile: str) -> None:
+    book.adopt(untouched(0))
+    key, written = untouched(0).frame_key, drawn(0)
+    stack = book.stack(key)
+    stack.push(QUndoCommand("edit"))
+    book.replace(written)
+    if meanwhile == "another edit":
+        stack.push(QUndoCommand("edit"))
+        book.replace(replace(written, note="later"))
+    else:
+        stack.undo()
+        stack.redo()
+        book.replace(replace(written))  # a command makes it anew
+    book.mark_saved(written)
+    while stack.canUndo():
+        stack.undo()
+    book.replace(untouched(0))
+    assert book.is_dirty(key)
+    book.mark_saved(book.get(key))
+    assert not book.is_dirty(key)
+
+
 @pytest.mark.parametrize("visited", [True, False])
 def test_restored_work_is_unsaved_until_it_is_written_whatever_is_undone(
     book: AnnotationBook, cleaned: list[tuple[str, bool]], visited: bool

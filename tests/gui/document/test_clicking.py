@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
 from tests.gui.document.test_proposing import dab
-from usassist.core.domain import Box, ScanRegion
+from usassist.core.domain import Box, Mask, Region, ScanRegion
 from usassist.core.errors import ModelError
 from usassist.core.models.weights import read_config
 from usassist.core.project import journal
@@ -279,3 +280,16 @@ def test_a_click_beside_the_scan_is_said_to_be(
     assert document.clicks is None and "inside the scan" in told[-1]
     click.add_point(document, 29.4, 10, positive=True)
     assert document.clicks is not None
+
+
+def test_clicks_end_where_a_drawing_from_before_a_crash_comes_back(document: Document, qtbot: QtBot) -> None:
+    mask = Mask.from_array(
+        np.arange(document.frame.shape[0] * document.frame.shape[1]).reshape(document.frame.shape) < 9
+    )
+    draft = replace(document.annotation, regions=(Region("lost", "lesion", mask),), status="draft")
+    document._offer_drafts([draft])
+    point(document, qtbot, 32, 24)
+    document.restore_drafts([draft])
+    assert document.clicks is None and document.click_answer is None and document.proposals == ()
+    document.drop_clicks()
+    assert document.proposals == (), "Esc brings nothing back onto the restored drawing"

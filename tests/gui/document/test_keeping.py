@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from usassist.core.domain import Annotation, Mask, Prompt, Proposal, Reader, Region
+from usassist.core.domain import Annotation, Mask, Project, Prompt, Proposal, Reader, Region
 from usassist.core.errors import ModelError, ProjectError
 from usassist.core.geometry.brush import stroke_mask
 from usassist.core.project import journal, recovery, store
@@ -408,3 +408,67 @@ def test_a_refused_opening_leaves_what_a_tool_has_begun(
     with qtbot.waitSignal(document.open_failed):
         document.open_paths([elsewhere])
     assert left == []
+
+
+@pytest.mark.parametrize("meanwhile", ["another stroke", "undone and done again"])
+def test_what_is_undone_past_what_was_being_written_is_undone_on_disk_too(
+    reopened: Callable[..., Document], monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    document, disk, write = reopened(), threading.Event(), store.save_annotation
+    monkeypatch.setattr(store, "save_annotation", lambda *args: (disk.wait(60), write(*args)))
+    dab(document, 20, 20)
+    document.save()
+    if meanwhile == "another stroke":
+        dab(document, 40, 40)
+    else:
+        document.undo_stack.undo()
+        document.undo_stack.redo()
+    disk.set()
+    document.lane_save.drain()
+    while document.undo_stack.canUndo():
+        document.undo_stack.undo()
+    document.flush()
+    on_disk = store.load_annotation(document.project, reader_id="ann", frame_key=document.ref.key)
+    assert on_disk is not None and not on_disk.regions
+    assert recovery.drafts(document.project, "ann") == []
+
+
+def test_a_newer_version_on_its_way_is_not_forgotten_when_the_one_before_fails(
+    reopened: Callable[..., Document], monkeypatch: pytest.MonkeyPatch, qtbot: QtBot, heard: Callable[..., list[str]]
+) -> None:
+    document, gates, written = reopened(), (threading.Event(), threading.Event()), list[Annotation]()
+    told = heard(document)
+
+    def slow(_project: Project, annotation: Annotation) -> None:
+        first = not written
+        written.append(annotation)
+        gates[not first].wait(60)
+        if first:
+            raise ProjectError(FULL)
+
+    monkeypatch.setattr(store, "save_annotation", slow)
+    for place in (20, 40):
+        dab(document, place, 20)
+        document.save()
+    gates[0].set()
+    qtbot.waitUntil(lambda: any(FULL in text for text in told))
+    document.save()
+    gates[1].set()
+    document.lane_save.drain()
+    assert len(written) == 2
+    assert not document.is_dirty
+
+
+def test_labels_that_could_not_be_written_go_along_with_a_frame_that_is_left(
+    reopened: Callable[..., Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = reopened()
+    renamed = tuple(replace(label, name=f"My {label.name}") for label in document.labels)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "save_project", full_disk)
+        document.set_labels(renamed)
+        document.lane_save.drain()
+    dab(document, 20, 20)
+    document.show(1)
+    document.lane_save.drain()
+    assert store.open_project(document.project.root).labels == renamed

@@ -176,7 +176,7 @@ def test_the_written_text_is_asked_of_the_next_frame_too(
 def test_frames_that_are_played_are_not_asked_about_before_they_stop(
     document: Document, engine: Any, show: Callable[..., None], qtbot: QtBot, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("usassist.gui.document.document.QUICK_STEP_S", float("inf"))
+    monkeypatch.setattr("usassist.gui.document.showing.QUICK_STEP_S", float("inf"))
     engine.asked.clear()
     for index in range(5):
         document._settle.stop()  # however long a frame takes here, it was quick

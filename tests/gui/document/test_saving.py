@@ -85,6 +85,23 @@ def test_a_save_that_fails_keeps_the_draft_and_is_not_called_done(
     assert recovery.drafts(project, "ann") == [version(1)]
 
 
+def test_a_draft_that_stays_is_told_and_what_it_holds_is_saved(
+    saver: Saver, project: Project, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_args: object, **_options: object) -> None:
+        raise ProjectError("Another program holds the file.")
+
+    saver.draft(version(1), source=None)
+    monkeypatch.setattr(recovery, "discard_draft", busy)
+    done: list[Annotation] = []
+    failed: list[Exception] = []
+    saver.save(version(1), events=(), source=None, write=True, done=done.append, failed=failed.append)
+    settle(saver)
+    assert (done, failed, told) == ([version(1)], [], ["The recovery draft could not be removed"])
+    assert store.load_annotation(project, reader_id="ann", frame_key="a_00000") == version(1)
+    assert recovery.drafts(project, "ann") == [], "it says what is saved"
+
+
 def test_a_draft_that_cannot_be_written_is_told(saver: Saver, told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_args: object) -> None:
         raise ProjectError("The disk is full.")

@@ -270,6 +270,28 @@ def test_a_full_disk_keeps_the_window_open(
     assert window.close()
 
 
+def test_what_a_tool_has_begun_is_asked_about_where_the_disk_is_full(
+    open_window: Callable[..., MainWindow], images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = open_window(images, auto_propose=False, settings=Settings(auto_propose=False))
+    document, asked = window.document, list[str]()
+    document.frame_leaving.connect(lambda: None if document.is_dirty else dab(document, 30, 20))
+
+    def full(*_args: object) -> None:
+        raise ProjectError("The disk is full.")
+
+    def cancel(*args: object) -> QMessageBox.StandardButton:
+        asked.append(str(args[1]))
+        return QMessageBox.StandardButton.Cancel
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "save_annotation", full)
+        patch.setattr(QMessageBox, "warning", cancel)
+        assert not window.close()
+    assert asked == ["Not everything is saved"]
+    assert window.close()
+
+
 def test_the_frames_state_is_said(open_window: Callable[..., MainWindow], images: Path, qtbot: QtBot) -> None:
     window = open_window(images, auto_propose=False, settings=Settings(auto_propose=False))
     document, state = window.document, window.status.state

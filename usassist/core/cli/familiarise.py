@@ -1,13 +1,21 @@
 """What `usassist models familiarise` does: an existing model learns which images are like those of its training."""
 
+import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from usassist.core.data.dataset import load
 from usassist.core.errors import ModelError
 from usassist.core.models.adding import record_file
-from usassist.core.models.familiarity import FAMILIARITY_FILE, Familiarity
-from usassist.core.models.weights import find_model, load_model
+from usassist.core.models.familiarity import FAMILIARITY_FILE, Familiarity, load_familiarity
+from usassist.core.models.weights import ModelInfo, find_model, load_model
+
+if TYPE_CHECKING:
+    from usassist.core.models.embedder import ClipModel
+
+logger = logging.getLogger(__name__)
 
 
 def familiarise(
@@ -37,8 +45,21 @@ def familiarise(
         )
     begun = model.config.provenance.get("start_from")
     start = str(begun.get("name", "")) if isinstance(begun, dict) else ""
-    known = familiarity_of_start(model, start, model.config)
+    known = familiarity_of_start(model, start, model.config) or _known_already(info, model)
     found = found if known is None else found.and_before(known)
     found.save(info.folder, weights_hash=info.weights_hash)
     record_file(info.folder, FAMILIARITY_FILE)
     return found
+
+
+def _known_already(info: ModelInfo, model: "ClipModel") -> Familiarity | None:
+    """Return what its folder knows of the models before it, where those themselves are not there any more."""
+    try:
+        own = load_familiarity(info.folder, weights_hash=info.weights_hash, tap_channels=model.encoder.tap_channels)
+    except ModelError as error:
+        logger.warning("What %s knew before is learned anew. %s", info.name, error)
+        return None
+    if own is None or not own.before:
+        return None
+    last, *others = own.before
+    return replace(last, before=tuple(others))

@@ -56,11 +56,11 @@ def with_both_sides(sides: Mapping[str, Split], sizes: Mapping[str, int], *, fix
         out.update({group: "train" for group in order if group not in fixed})
     if any(out[group] == "val" for group in order):
         return out
-    left = sum(sizes[group] for group in order)
-    for group in order[: max(1, len(order) // 5)]:
-        if left - sizes[group] >= LEAST_TRAIN:
+    left, wanted = sum(sizes[group] for group in order), max(1, len(order) // 5)
+    for group in order:
+        if wanted and left - sizes[group] >= LEAST_TRAIN:
             out[group] = "val"
-            left -= sizes[group]
+            left, wanted = left - sizes[group], wanted - 1
     return out
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from usassist.core.domain import Annotation, Project
 from usassist.core.errors import ProjectError
 from usassist.core.project import atomic, layout, store
+from usassist.core.project.migrate import NewerSchemaError
 
 _LOG = logging.getLogger(__name__)
 
@@ -21,9 +22,10 @@ def save_draft(project: Project, annotation: Annotation) -> None:
 def drafts(project: Project, reader_id: str) -> list[Annotation]:
     """Return a reader's drafts in the order of their frame keys, without those that equal what is saved.
 
-    A draft that cannot be read is logged, so that it stops nobody from opening the project. Nothing is removed here:
-    another window may hold the reader's lock and be writing these drafts now. Raises ProjectError where the folder of
-    the drafts cannot be listed.
+    A draft that cannot be read is logged, so that it stops nobody from opening the project, and so is one of a frame
+    that a newer usassist saved: it could not be saved over that, and waits for the newer program. Nothing is removed
+    here: another window may hold the reader's lock and be writing these drafts now. Raises ProjectError where the
+    folder of the drafts cannot be listed.
     """
     found: list[Annotation] = []
     for path in _files(layout.recovery_folder(project.root, reader_id)):
@@ -35,8 +37,11 @@ def drafts(project: Project, reader_id: str) -> list[Annotation]:
             continue
         if draft is None:
             continue
-        if draft != _saved(project, draft):
-            found.append(draft)
+        try:
+            if draft != _saved(project, draft):
+                found.append(draft)
+        except NewerSchemaError as fault:
+            _LOG.warning("A draft is kept for a newer program. %s", fault)
     return found
 
 
@@ -59,5 +64,7 @@ def _files(folder: Path) -> list[Path]:
 def _saved(project: Project, draft: Annotation) -> Annotation | None:
     try:
         return store.load_annotation(project, reader_id=draft.reader_id, frame_key=draft.frame_key)
+    except NewerSchemaError:
+        raise
     except ProjectError:  # the saved file is damaged: all the more reason to offer the draft
         return None

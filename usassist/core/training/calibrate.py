@@ -27,7 +27,7 @@ def calibrate(
     """
     shows = found.shows
     if shows.sum() < 5:
-        return start
+        return _judged_alike(start, found, peak_counts=peak_counts)
     best = int(np.argmax(found.mean_dice()))
     dice = found.dice[shows, best]
     q_scale, q_bias = fit_logistic(
@@ -36,7 +36,7 @@ def calibrate(
     chosen = replace(start, threshold=THRESHOLDS[best], quality_scale=q_scale, quality_bias=q_bias)
     judged = found.judged()
     if min(judged.shows.sum(), (~judged.shows).sum()) < 5:
-        return chosen if peak_counts else _without_peak(chosen, float(found.peak.mean()))
+        return _judged_alike(chosen, found, peak_counts=peak_counts)
     witnesses = np.stack([judged.presence, judged.peak], axis=1)[:, : 2 if peak_counts else 1]
     p_scale, *p_peak, p_bias = fit_logistic(
         witnesses, judged.shows.astype(np.float64), prior=(0.5,) * witnesses.shape[1]
@@ -50,8 +50,11 @@ def calibrate(
     )
 
 
-def _without_peak(chosen: Calibration, usual: float) -> Calibration:
-    """Return a calibration that gives every image what a peak of the `usual` logit counted."""
+def _judged_alike(chosen: Calibration, found: Answers, *, peak_counts: bool) -> Calibration:
+    """Return a calibration whose peak counts only where it may: else every image gets what the usual one counted."""
+    if peak_counts:
+        return chosen
+    usual = float(found.peak.mean()) if found.peak.size else 0.0
     bias = chosen.presence_bias + chosen.presence_peak * usual
     return replace(chosen, presence_peak=0.0, presence_bias=bias)
 

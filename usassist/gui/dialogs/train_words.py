@@ -75,7 +75,10 @@ def honesty(training: Training, plan: Plan) -> str:
     if new is not None and not new.problem:
         said.append(_measured_on(new, plan, is_whole=not training.left_out))
         which = f"epoch {kept.number}" if kept is not None else "the best epoch"
-        how = ", chosen by the same frames, which flatters it a little" if plan.chooses else ", the last"
+        is_last = kept is not None and kept.number == training.epochs[-1].number
+        how = ", the last" if is_last else ""
+        if plan.chooses:
+            how = ", chosen by the same frames, which flatters it a little"
         said.append(f"The new model is that of {which}{how}.")
         if kept is not None and kept.dice is not None and new.dice is not None and abs(kept.dice - new.dice) >= 0.005:
             said.append(f"The curve's {kept.dice:.3f} {_MEASURED}")

@@ -90,8 +90,7 @@ class AnnotationBook:
             stack.setClean()
             return False
         was_undone = stack.isClean()
-        if was_undone:
-            stack.resetClean()
+        stack.resetClean()  # also where it is not clean: the step that counted as saved leads back to what is gone
         return was_undone
 
     def doubt(self, frame_key: str) -> None:

@@ -1,5 +1,6 @@
 """The half of the document that asks by clicks and a box: step by step, with an undo stack of their own."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePath
@@ -7,7 +8,7 @@ from pathlib import PurePath
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
-from usassist.core.domain import Frame, Mask, Prompt, Proposal, Reader
+from usassist.core.domain import Annotation, Frame, Mask, Prompt, Proposal, Reader
 from usassist.core.errors import ModelError
 from usassist.core.models.config import Precision
 from usassist.core.models.weights import read_config
@@ -147,6 +148,12 @@ class DocumentClicking(DocumentAsking):
                 told = f"{dropped}."
             self.message.emit(told, "")
         self.settle_clicks()
+
+    def restore_drafts(self, drafts: Sequence[Annotation]) -> None:
+        """Take what a crash left behind; clicks on such a frame were about what the draft replaces, and end."""
+        if self._frame is not None and any(draft.frame_key == self._frame.ref.key for draft in drafts):
+            self.settle_clicks()
+        super().restore_drafts(drafts)
 
     def find_out_clicks(self) -> None:
         """Look on the io lane whether the engine and its model follow clicks; `engine_changed` follows."""

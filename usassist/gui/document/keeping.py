@@ -26,7 +26,7 @@ class DocumentKeeping(DocumentState):
         self._rejected: dict[str, list[Proposal]] = {}
         self._seconds: dict[str, float] = {}
         self._saving: dict[str, Annotation] = {}
-        self._doubtful: dict[str, Annotation] = {}
+        self._doubtful: dict[str, tuple[Annotation, ...]] = {}
         self._reasons: dict[str, str] = {}
         self._unanswered: dict[str, Annotation] = {}
         self._recovered: dict[str, Annotation] = {}
@@ -46,8 +46,7 @@ class DocumentKeeping(DocumentState):
     def save(self) -> None:
         """Queue every unsaved frame for writing; `annotation_saved` follows for each, `dirty_changed` at the end."""
         self._tell_anew()
-        if self._saver is not None and self._saver.labels_failed:
-            self._saver.write_labels(self.labels, answered=self._update_dirty)
+        self._retry_labels()
         for frame_key in self._book.dirty_keys():
             self._save_frame(frame_key)
 
@@ -59,7 +58,12 @@ class DocumentKeeping(DocumentState):
         if set(self._book.dirty_keys()).difference(unsaved):  # undone while they were being written, and saved again
             self.lane_save.drain(timeout=SAVE_TIMEOUT_S)
 
+    def _retry_labels(self) -> None:
+        if self._saver is not None and self._saver.labels_failed:
+            self._saver.write_labels(self.labels, answered=self._update_dirty)
+
     def _save_frame(self, frame_key: str) -> None:
+        self._retry_labels()  # before the frame: what it says may have a label that project.json does not know yet
         after, before, saver = self._book.get(frame_key), self._book.saved(frame_key), self._saver
         if after is None or before is None or saver is None or self._saving.get(frame_key) is after:
             return
@@ -81,7 +85,8 @@ class DocumentKeeping(DocumentState):
             if self._saver is not saver:
                 _log.error("%s was closed and could not be saved.", frame_key, exc_info=error)
                 return
-            self._saving.pop(frame_key, None)
+            if self._saving.get(frame_key) is after:  # else a newer version is on its way to the disk
+                del self._saving[frame_key]
             self._seconds[frame_key] = self._seconds.get(frame_key, 0.0) + seconds
             self._rejected[frame_key] = rejected + self._rejected.get(frame_key, [])
             if recovered is not None:
@@ -106,7 +111,8 @@ class DocumentKeeping(DocumentState):
         Else an undo would seem to lead back to what is on disk, and what was undone would be there at the next start.
         """
         frame_key = unsaved.frame_key
-        self._doubtful[frame_key] = unsaved
+        tried = self._doubtful.get(frame_key, ())
+        self._doubtful[frame_key] = tried if unsaved in tried else (*tried, unsaved)
         current, was_undone = self._book.get(frame_key), not self._book.is_dirty(frame_key)
         self._book.doubt(frame_key)
         if was_undone and current is not None and self._saver is not None:

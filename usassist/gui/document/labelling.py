@@ -87,7 +87,8 @@ class DocumentLabelling(DocumentClicking):
         """Remove from project.json what was taken back and no saved frame has either: a crash leaves no orphan."""
         if not self._to_drop:
             return
-        saved = self._book.label_ids(on_disk=True, writing=(*self._saving.values(), *self._doubtful.values()))
+        doubtful = (annotation for tried in self._doubtful.values() for annotation in tried)
+        saved = self._book.label_ids(on_disk=True, writing=(*self._saving.values(), *doubtful))
         known = {label.id for label in self.labels}
         self._to_drop = {label_id: label for label_id, label in self._to_drop.items() if label_id not in known}
         free = [label for label in self._to_drop.values() if label.id not in saved]

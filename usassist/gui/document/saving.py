@@ -19,6 +19,7 @@ STROKE_GRACE_S = 0.5
 A person never waits: strokes are further apart than a write, unless the disk takes longer than this."""
 
 SAVE_TIMEOUT_S = 30.0
+_DRAFT_STAYS = "The recovery draft could not be removed"
 _log = logging.getLogger(__name__)
 
 
@@ -59,7 +60,7 @@ class Saver:
             lambda: recovery.discard_draft(
                 self._project, reader_id=annotation.reader_id, frame_key=annotation.frame_key
             ),
-            failed=lambda error: self._on_failed("The recovery draft could not be removed", error),
+            failed=lambda error: self._on_failed(_DRAFT_STAYS, error),
             key=f"draft:{annotation.frame_key}",
         )
 
@@ -75,18 +76,27 @@ class Saver:
     ) -> None:
         """Write an annotation, then its journal lines, then remove its draft; `done` gets the annotation.
 
-        `write` is False where the annotation says nothing and there is no file of it: the journal is all there is.
+        `write` is False where the annotation says nothing and there is no file of it: the journal is all there is. A
+        draft that cannot be removed is told and no failure: it says what is saved, so nobody is asked about it.
         """
 
-        def work() -> Annotation:
+        def work() -> ProjectError | None:
             if write:
                 store.save_annotation(self._project, annotation)
             for event in events:
                 journal.append(self._project, event)
-            recovery.discard_draft(self._project, reader_id=annotation.reader_id, frame_key=annotation.frame_key)
-            return annotation
+            try:
+                recovery.discard_draft(self._project, reader_id=annotation.reader_id, frame_key=annotation.frame_key)
+            except ProjectError as error:
+                return error
+            return None
 
-        self._lane.submit(work, done=done, failed=failed)
+        def written(left: ProjectError | None) -> None:
+            if left is not None:
+                self._on_failed(_DRAFT_STAYS, left)
+            done(annotation)
+
+        self._lane.submit(work, done=written, failed=failed)
         if write and source is not None:
             self.identify(source)
 

@@ -267,6 +267,7 @@ class MainWindow(QMainWindow):
         if self._closed:
             event.accept()
             return
+        self.document.finish_tools()  # while there is somebody to ask if it cannot be saved
         self.document.flush()
         if (self.document.is_dirty and not self._close_anyway()) or not self.training.may_close():
             event.ignore()
@@ -283,8 +284,8 @@ class MainWindow(QMainWindow):
         answer = QMessageBox.warning(
             self,
             "Not everything is saved",
-            "Some frames could not be written; the status bar says why. Their recovery drafts are offered at the "
-            "next start where the disk took them. Close all the same?",
+            "Some frames or labels could not be written; the status bar says why. Recovery drafts are offered "
+            "at the next start where the disk took them. Close all the same?",
             QMessageBox.StandardButton.Close | QMessageBox.StandardButton.Cancel,
             QMessageBox.StandardButton.Cancel,
         )

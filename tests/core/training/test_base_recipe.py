@@ -11,8 +11,9 @@ from usassist.core.models.build import build_segmenter
 from usassist.core.models.config import EncoderConfig, HeadConfig, ModelConfig, PreprocessConfig
 from usassist.core.models.weights import save_model
 from usassist.core.training.config import read_recipe
+from usassist.core.training.description import describe_model
 from usassist.core.training.offers import segmentation_recipes
-from usassist.core.training.start import describe_model, find_start
+from usassist.core.training.start import find_start
 
 RECIPES = paths.resources() / "recipes"
 COMPARED = sorted((RECIPES / "compare").glob("*.toml"))

@@ -14,11 +14,12 @@ from usassist.core.models.config import AdapterConfig, HeadConfig, ModelConfig, 
 from usassist.core.models.config import Task as ModelTask
 from usassist.core.models.preprocess import to_tensor
 from usassist.core.models.weights import ModelInfo, find_model, save_model
-from usassist.core.training import batches, loop, start
+from usassist.core.training import batches, description, loop, start
 from usassist.core.training.config import TrainConfig, read_recipe, stated
+from usassist.core.training.description import describe_model
 from usassist.core.training.rates import parameter_groups
 from usassist.core.training.run import train
-from usassist.core.training.start import Start, describe_model
+from usassist.core.training.start import Start
 
 RECIPES = paths.resources() / "recipes"
 SHIPPED = "usassist-us"
@@ -33,7 +34,7 @@ def _recipe(*overrides: str, name: str = "usassist-us.toml") -> TrainConfig:
 
 
 def test_examples_in_docstrings() -> None:
-    assert doctest.testmod(start).failed == 0
+    assert doctest.testmod(description).failed == 0
 
 
 @pytest.mark.parametrize(
@@ -212,8 +213,8 @@ def test_P_N3_what_adapter_a_run_has_is_said_where_its_recipe_does_not() -> None
     shipped = find_model(SHIPPED)
     going_on = start.Start(model=shipped)
     config = dataclasses.replace(shipped.config, adapter=AdapterConfig("none"))
-    none, frozen = (start.say_adapter(config, going_on, trainable=what) for what in ("all", "adapters"))
+    none, frozen = (description.say_adapter(config, going_on, trainable=what) for what in ("all", "adapters"))
     assert none.startswith("No adapter: the recipe has no [adapter] section")
     assert none.endswith("the towers learn as they are.") and frozen.endswith("only the head learns.")
-    assert "goes on from has mona (" in start.say_adapter(shipped.config, going_on, trainable="adapters")
-    assert "the default is mona (" in start.say_adapter(shipped.config, start.Start(), trainable="all")
+    assert "goes on from has mona (" in description.say_adapter(shipped.config, going_on, trainable="adapters")
+    assert "the default is mona (" in description.say_adapter(shipped.config, start.Start(), trainable="all")

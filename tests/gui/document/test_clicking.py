@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from tests.gui.document.test_proposing import dab
+from tests.gui.strokes import dab
 from usassist.core.domain import Box, Mask, Region, ScanRegion
 from usassist.core.errors import ModelError
 from usassist.core.models.weights import read_config

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
+from tests.gui.faults import full_disk
+from tests.gui.strokes import dab
 from usassist.core.domain import Project, Reader
 from usassist.core.geometry.brush import stroke_mask
 from usassist.core.io import open_study
@@ -19,10 +21,6 @@ from usassist.core.project import journal, recovery, store
 from usassist.gui import commands
 from usassist.gui.document import Document
 from usassist.gui.document.saving import Saver
-
-
-def dab(document: Document, x: float, y: float, *, erase: bool = False, radius: float = 3) -> None:
-    commands.paint.paint(document, stroke_mask(np.array([[x, y]]), radius, document.frame.shape), erase=erase)
 
 
 def test_opening_a_folder_lists_it_and_keeps_the_project_out_of_it(
@@ -343,14 +341,10 @@ def test_labels_can_be_changed_and_are_written(document: Document) -> None:
 def test_a_failed_save_keeps_the_frame_dirty_and_says_so(
     document: Document, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
 ) -> None:
-    from usassist.core.errors import ProjectError
-
-    def full(*_args: object) -> None:
-        raise ProjectError("The disk is full.")
 
     commands.proposal.accept(document)
     with monkeypatch.context() as patch:
-        patch.setattr(store, "save_annotation", full)
+        patch.setattr(store, "save_annotation", full_disk)
         with qtbot.waitSignal(document.message) as told:
             document.save()
         assert "The disk is full." in told.args[0]

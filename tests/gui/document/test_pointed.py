@@ -7,7 +7,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from tests.gui.document.test_clicking import point
-from tests.gui.document.test_proposing import dab
+from tests.gui.strokes import dab
 from usassist.gui.commands import click, label
 from usassist.gui.document import Document
 

@@ -5,19 +5,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 from pytestqt.qtbot import QtBot
 
+from tests.gui.strokes import dab
 from usassist.core.domain import Label, Prompt
 from usassist.core.errors import ModelError
-from usassist.core.geometry.brush import stroke_mask
 from usassist.core.project import journal, store
 from usassist.gui import commands
 from usassist.gui.document import Document
-
-
-def dab(document: Document, x: float, y: float, *, erase: bool = False, radius: float = 3) -> None:
-    commands.paint.paint(document, stroke_mask(np.array([[x, y]]), radius, document.frame.shape), erase=erase)
 
 
 def test_a_proposal_is_waiting_when_the_frame_opens(document: Document, engine: Any) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
+from tests.gui.faults import full_disk
 from usassist.core.domain import Annotation, Mask, Project, Reader, Region, Source
 from usassist.core.errors import ProjectError, ReadError
 from usassist.core.io import open_study
@@ -71,11 +72,8 @@ def test_the_latest_draft_is_what_a_crash_leaves(saver: Saver, project: Project)
 def test_a_save_that_fails_keeps_the_draft_and_is_not_called_done(
     saver: Saver, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_args: object) -> None:
-        raise ProjectError("The disk is full.")
-
     saver.draft(version(1), source=None)
-    monkeypatch.setattr(store, "save_annotation", full)
+    monkeypatch.setattr(store, "save_annotation", full_disk)
     done: list[Annotation] = []
     failed: list[Exception] = []
     saver.save(version(1), events=(), source=None, write=True, done=done.append, failed=failed.append)
@@ -103,10 +101,7 @@ def test_a_draft_that_stays_is_told_and_what_it_holds_is_saved(
 
 
 def test_a_draft_that_cannot_be_written_is_told(saver: Saver, told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_args: object) -> None:
-        raise ProjectError("The disk is full.")
-
-    monkeypatch.setattr(recovery, "save_draft", full)
+    monkeypatch.setattr(recovery, "save_draft", full_disk)
     saver.draft(version(1), source=None)
     settle(saver)
     assert told == ["The recovery draft could not be written"]

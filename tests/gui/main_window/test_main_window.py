@@ -14,23 +14,19 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox
 from pytestqt.qtbot import QtBot
 
+from tests.gui.faults import full_disk
+from tests.gui.strokes import dab
 from usassist.core.domain import Box, Frame, FrameRef, Reader, ScanRegion
-from usassist.core.errors import ModelError, ProjectError
-from usassist.core.geometry.brush import stroke_mask
+from usassist.core.errors import ModelError
 from usassist.core.geometry.cv import cv2
 from usassist.core.paths import settings_file, user_home
 from usassist.core.project import recovery, store
 from usassist.gui import commands, theme
 from usassist.gui.actions import ACTIONS
 from usassist.gui.dialogs.recovery import RecoveryDialog
-from usassist.gui.document import Document
 from usassist.gui.main_window import MainWindow
 from usassist.gui.main_window.status import MessagesDialog, _spacing_at
 from usassist.gui.settings import Settings
-
-
-def dab(document: Document, x: float, y: float) -> None:
-    commands.paint.paint(document, stroke_mask(np.array([[x, y]]), 3, document.frame.shape), erase=False)
 
 
 def test_an_empty_window_offers_what_can_be_done(open_window: Callable[..., MainWindow]) -> None:
@@ -258,11 +254,8 @@ def test_a_full_disk_keeps_the_window_open(
     window = open_window(images, auto_propose=False, settings=Settings(auto_propose=False))
     dab(window.document, 30, 20)
 
-    def full(*_args: object) -> None:
-        raise ProjectError("The disk is full.")
-
     with monkeypatch.context() as patch:
-        patch.setattr(store, "save_annotation", full)
+        patch.setattr(store, "save_annotation", full_disk)
         patch.setattr(QMessageBox, "warning", lambda *_args: QMessageBox.StandardButton.Cancel)
         assert not window.close()
         assert window.isVisible()
@@ -277,15 +270,12 @@ def test_what_a_tool_has_begun_is_asked_about_where_the_disk_is_full(
     document, asked = window.document, list[str]()
     document.frame_leaving.connect(lambda: None if document.is_dirty else dab(document, 30, 20))
 
-    def full(*_args: object) -> None:
-        raise ProjectError("The disk is full.")
-
     def cancel(*args: object) -> QMessageBox.StandardButton:
         asked.append(str(args[1]))
         return QMessageBox.StandardButton.Cancel
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "save_annotation", full)
+        patch.setattr(store, "save_annotation", full_disk)
         patch.setattr(QMessageBox, "warning", cancel)
         assert not window.close()
     assert asked == ["Not everything is saved"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from usassist.core.errors import ProjectError
+from tests.gui.faults import full_disk
 from usassist.core.paths import settings_file
 from usassist.gui import settings as settings_store
 from usassist.gui import theme
@@ -56,11 +56,8 @@ def test_a_disk_that_refuses_is_said_and_the_window_goes_on(
 ) -> None:
     window = open_window(settings=OWN, auto_propose=False)
 
-    def full(*_args: object) -> None:
-        raise ProjectError("The disk is full.")
-
     with monkeypatch.context() as patch:
-        patch.setattr(settings_store, "save", full)
+        patch.setattr(settings_store, "save", full_disk)
         if soon:
             window.preferences.write_soon()
             window.document.lane_save.drain()

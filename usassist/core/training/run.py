@@ -24,6 +24,7 @@ from usassist.core.models.weights import fill, is_saved, save_model
 from usassist.core.project.atomic import write_bytes
 from usassist.core.training.checkpoint import Checkpoint, read_checkpoint, restore, save_checkpoint
 from usassist.core.training.config import TrainConfig, read_recipe, stated
+from usassist.core.training.description import describe_model, say_adapter, without_paths
 from usassist.core.training.distributed import Shard, joined_processes, wait_for_all
 from usassist.core.training.division import divided, thinned
 from usassist.core.training.familiarity import kept_familiarity
@@ -34,16 +35,7 @@ from usassist.core.training.loop import EpochReport, TrainState, new_state, trai
 from usassist.core.training.metrics_log import MetricsLog
 from usassist.core.training.provenance import provenance, require_same_data
 from usassist.core.training.run_folder import has_checkpoint, locked, read_beginning, require_free, write_beginning
-from usassist.core.training.start import (
-    Start,
-    describe_model,
-    find_start,
-    first_model,
-    say_adapter,
-    say_colours,
-    with_colours,
-    without_paths,
-)
+from usassist.core.training.start import Start, find_start, first_model, say_colours, with_colours
 from usassist.core.training.task import OnProgress, Task, TaskModule, TaskName, task_module
 
 logger = logging.getLogger(__name__)

@@ -41,8 +41,9 @@ def test_a_damaged_draft_stops_nobody(
     (folder / "broken_00000.json").write_text("{")
     (folder / "Not A Key.json").write_text("{}")
     (folder / "copied_00000.json").write_bytes((folder / f"{annotation.frame_key}.json").read_bytes())
-    assert recovery.drafts(project, "ann") == [annotation]
-    assert caplog.text.count("cannot be restored") == 3
+    told: list[ProjectError] = []
+    assert recovery.drafts(project, "ann", on_fault=told.append) == [annotation]
+    assert caplog.text.count("cannot be restored") == len(told) == 3
     assert len(list(folder.iterdir())) == 4
 
 

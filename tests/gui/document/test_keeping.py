@@ -14,7 +14,7 @@ from tests.gui.strokes import dab
 from usassist.core.domain import Annotation, Mask, Prompt, Proposal, Reader, Region
 from usassist.core.errors import ModelError
 from usassist.core.geometry.brush import stroke_mask
-from usassist.core.project import journal, recovery, store
+from usassist.core.project import journal, layout, recovery, store
 from usassist.gui.commands import click
 from usassist.gui.document import Document, keeping, opening, saving
 
@@ -204,3 +204,27 @@ def test_what_the_engine_found_beneath_a_restored_drawing_does_not_wait(
     assert document.proposals
     document.restore_drafts([draft])
     assert document.proposals == ()
+
+
+def test_a_draft_that_cannot_be_restored_is_told(
+    reopened: Callable[..., Document], heard: Callable[[Document], list[str]]
+) -> None:
+    document = reopened()
+    told, draft = heard(document), left_behind(document)
+    layout.draft_file(document.project.root, reader_id="ann", frame_key=draft.frame_key).write_text("{")
+    reopened(document)
+    assert any(text.startswith("A recovery draft cannot be restored: ") for text in told)
+
+
+def test_nobody_draws_for_long_on_a_frame_whose_draft_waits(
+    reopened: Callable[..., Document], heard: Callable[[Document], list[str]]
+) -> None:
+    document = reopened()
+    draft = left_behind(document)
+    document.recovery_found.connect(document.postpone_drafts)
+    reopened(document)
+    told = heard(document)
+    assert not document.may_edit()
+    assert "decide first" in told[-1]
+    document.discard_drafts([draft])
+    assert document.may_edit()

@@ -120,3 +120,14 @@ def test_panning_in_the_middle_of_a_polygon_keeps_it(canvas: CanvasView, hand: A
     click_all(hand, CORNERS[2:])
     hand.key("Return")
     assert np.array_equal(only_mask(canvas), EXPECTED)
+
+
+def test_no_corner_is_set_where_the_polygon_could_not_be_kept(
+    canvas: CanvasView, hand: Any, polygon: PolygonTool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canvas.document, "may_edit", lambda: False)
+    click_all(hand)
+    assert not polygon.is_open
+    monkeypatch.undo()
+    click_all(hand)
+    assert len(polygon.points) == len(CORNERS)

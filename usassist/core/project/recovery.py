@@ -1,6 +1,7 @@
 """Drafts of unsaved work: what is found here when a project is opened was not saved before the program ended."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from usassist.core.domain import Annotation, Project
@@ -19,29 +20,26 @@ def save_draft(project: Project, annotation: Annotation) -> None:
     atomic.write_bytes(path, data)
 
 
-def drafts(project: Project, reader_id: str) -> list[Annotation]:
+def drafts(
+    project: Project, reader_id: str, *, on_fault: Callable[[ProjectError], None] = lambda _fault: None
+) -> list[Annotation]:
     """Return a reader's drafts in the order of their frame keys, without those that equal what is saved.
 
-    A draft that cannot be read is logged, so that it stops nobody from opening the project, and so is one of a frame
-    that a newer usassist saved: it could not be saved over that, and waits for the newer program. Nothing is removed
-    here: another window may hold the reader's lock and be writing these drafts now. Raises ProjectError where the
-    folder of the drafts cannot be listed.
+    A draft that cannot be read is logged and told `on_fault`, so that it stops nobody from opening the project, and so
+    is one of a frame that a newer usassist saved: it could not be saved over that, and waits for the newer program.
+    Nothing is removed here: another window may hold the reader's lock and be writing these drafts now. Raises
+    ProjectError where the folder of the drafts cannot be listed.
     """
     found: list[Annotation] = []
     for path in _files(layout.recovery_folder(project.root, reader_id)):
         frame_key = path.stem
         try:
             draft = store.read_annotation(path, reader_id=reader_id, frame_key=layout.check_key(frame_key))
-        except ProjectError as fault:
-            _LOG.warning("A draft cannot be restored. %s", fault)
-            continue
-        if draft is None:
-            continue
-        try:
-            if draft != _saved(project, draft):
+            if draft is not None and draft != _saved(project, draft):
                 found.append(draft)
-        except NewerSchemaError as fault:
-            _LOG.warning("A draft is kept for a newer program. %s", fault)
+        except ProjectError as fault:
+            _LOG.warning("A draft cannot be restored and is kept. %s", fault)
+            on_fault(fault)
     return found
 
 

@@ -94,6 +94,10 @@ class Document(DocumentShowing):
         self.active_label_changed.emit(self._label_id)
         files = "One file" if len(self.sources) == 1 else f"{len(self.sources)} files"
         self.message.emit(f"{files}. The work of {session.reader.name} is kept in {session.project.root}.", "")
+        if opened.faults:
+            count = len(opened.faults)
+            which = "A recovery draft" if count == 1 else f"{count} recovery drafts"
+            self.message.emit(f"{which} cannot be restored: {opened.faults[0]}", "\n".join(opened.faults))
         self.show(0)
         self._offer_drafts(opened.drafts)
 

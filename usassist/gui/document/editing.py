@@ -7,6 +7,8 @@ from usassist.core.errors import UsassistError
 from usassist.gui.document.book import source_key_of
 from usassist.gui.document.labelling import DocumentLabelling
 
+_NOT_NOW = "Nothing was changed: the frame is still being loaded, or cannot be edited."
+
 
 class DocumentEditing(DocumentLabelling):
     """Takes commands for the frame on screen, and new versions of an annotation from commands only."""
@@ -20,19 +22,28 @@ class DocumentEditing(DocumentLabelling):
         study = session.library.study(source_key_of(frame_key))
         return session.stored(frame_key, (study.rows, study.columns))
 
+    def may_edit(self) -> bool:
+        """Return whether the frame on screen can be edited now; where not, why is said, or asked about.
+
+        A tool asks before it begins something that takes a while to draw.
+        """
+        if self.annotation is None or self._frame is None:
+            self.message.emit(_NOT_NOW, "")
+            return False
+        if self._offer_draft(self._frame.ref.key):
+            # The draft of an edit would take the place of the one that waits for an answer.
+            self.message.emit("Nothing was changed: decide first what becomes of the unsaved work of this frame.", "")
+            return False
+        return True
+
     def push(self, command: QUndoCommand) -> None:
         """Do a command and put it on the undo stack of its frame, which must be the one on screen."""
-        frame_key = getattr(command, "frame_key", None)
-        if self.annotation is None or self._frame is None or frame_key != self._frame.ref.key:
-            self.message.emit("Nothing was changed: the frame is still being loaded, or cannot be edited.", "")
-            return
-        if self._offer_draft(frame_key):
-            # The draft of this edit would take the place of the one that waits for an answer.
-            self.message.emit("Nothing was changed: decide first what becomes of the unsaved work of this frame.", "")
-            return
-        if not getattr(command, "keeps_clicks", False):
-            self.settle_clicks()
-        self._book.stack(frame_key).push(command)
+        if self._frame is None or getattr(command, "frame_key", None) != self._frame.ref.key:
+            self.message.emit(_NOT_NOW, "")
+        elif self.may_edit():
+            if not getattr(command, "keeps_clicks", False):
+                self.settle_clicks()
+            self._book.stack(self._frame.ref.key).push(command)
 
     def replace_annotation(self, annotation: Annotation) -> None:
         """Take a new version of a frame's annotation; only commands call this.

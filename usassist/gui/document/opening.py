@@ -33,6 +33,8 @@ class Opened:
     sources: tuple[Source, ...]
     statuses: dict[str, Status]
     drafts: tuple[Annotation, ...]
+    faults: tuple[str, ...]
+    """Why drafts that a crash left behind cannot be restored."""
 
 
 def project_folder(images_root: Path) -> Path:
@@ -120,16 +122,22 @@ def _enrolled(project: Project, *, reader: Reader, sources: Sequence[Source] = (
 def _opened(project: Project, *, reader: Reader, sources: tuple[Source, ...]) -> Opened:
     from usassist.core.io.library import Library
 
-    statuses = store.annotated_keys(project, reader.id)
-    drafts = tuple(recovery.drafts(project, reader.id))
-    return Opened(project, reader, Library(sources), sources, statuses, drafts)
+    return Opened(project, reader, Library(sources), sources, *_work_of(project, reader))
 
 
 def read_again(opened: Opened) -> Opened:
     """Return what was opened with the labels, statuses and drafts that are on disk now; raises ProjectError."""
-    project, reader_id = store.open_project(opened.project.root), opened.reader.id
-    statuses, drafts = store.annotated_keys(project, reader_id), tuple(recovery.drafts(project, reader_id))
-    return replace(opened, project=project, statuses=statuses, drafts=drafts)
+    project = store.open_project(opened.project.root)
+    statuses, drafts, faults = _work_of(project, opened.reader)
+    return replace(opened, project=project, statuses=statuses, drafts=drafts, faults=faults)
+
+
+def _work_of(project: Project, reader: Reader) -> tuple[dict[str, Status], tuple[Annotation, ...], tuple[str, ...]]:
+    """Return the statuses, the drafts and what is wrong with other drafts of a reader, as they are on disk now."""
+    faults: list[str] = []
+    statuses = store.annotated_keys(project, reader.id)
+    drafts = recovery.drafts(project, reader.id, on_fault=lambda fault: faults.append(str(fault)))
+    return statuses, tuple(drafts), tuple(faults)
 
 
 def images_root_of(paths: Sequence[Path]) -> Path:

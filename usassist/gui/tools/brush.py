@@ -113,6 +113,8 @@ class BrushTool(BaseTool):
         frame = document.frame
         if frame is None or e.button not in ("left", "right") or self._stroke is not None:
             return
+        if not document.may_edit():
+            return
         erase = self._erases or e.button == "right" or e.ctrl
         self._stroke = _Stroke(frame.shape, radius=self.size.radius, erase=erase, waiting=document.proposals)
         self._extend(e)

@@ -47,7 +47,7 @@ class PolygonTool(BaseTool):
         elif e.button == "left":
             if self._closes(e):
                 self._close()
-            else:
+            elif self._points or self.surface.document.may_edit():
                 self._points.append((e.x, e.y))
                 self._at = (e.x, e.y)
         self.surface.refresh()

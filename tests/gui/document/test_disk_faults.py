@@ -13,7 +13,7 @@ from tests.gui.strokes import dab
 from usassist.core.domain import Annotation, Project
 from usassist.core.errors import ProjectError
 from usassist.core.project import journal, recovery, store
-from usassist.gui.document import Document, keeping, opening, saving
+from usassist.gui.document import Document, opening
 
 
 @pytest.mark.parametrize("drafts_too", [False, True])
@@ -113,8 +113,7 @@ def test_nothing_else_is_opened_while_a_save_hangs(
     document, disk, write = reopened(), threading.Event(), store.save_annotation
     folder = document.sources[0].path.parent
     again = opening.open_session([folder], project_dir=None, reader=document.reader)
-    for module in (keeping, saving):
-        monkeypatch.setattr(module, "SAVE_TIMEOUT_S", 0.01)
+    monkeypatch.setattr("usassist.gui.document.document.ANSWER_S", 0.01)
     monkeypatch.setattr(store, "save_annotation", lambda *args: (disk.wait(60), write(*args)))
     refused: list[str] = []
     document.open_failed.connect(refused.append)

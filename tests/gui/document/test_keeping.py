@@ -16,7 +16,7 @@ from usassist.core.errors import ModelError
 from usassist.core.geometry.brush import stroke_mask
 from usassist.core.project import journal, layout, recovery, store
 from usassist.gui.commands import click
-from usassist.gui.document import Document, keeping, opening, saving
+from usassist.gui.document import Document, opening, saving
 
 BROKEN = "The memory is full; choose the processor."
 
@@ -123,8 +123,7 @@ def test_a_save_of_what_was_closed_meanwhile_answers_for_nothing_that_is_open(
     reopened: Callable[..., Document], images: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
 ) -> None:
     document, disk, write = reopened(), threading.Event(), store.save_annotation
-    for module in (keeping, saving):
-        monkeypatch.setattr(module, "SAVE_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(saving, "SAVE_TIMEOUT_S", 0.01)
     monkeypatch.setattr(store, "save_annotation", lambda *args: (disk.wait(60), write(*args)))
     told: list[str] = []
     dab(document, 40, 40)

@@ -19,6 +19,8 @@ from usassist.gui.document.session import Session
 from usassist.gui.document.showing import DocumentShowing
 
 _log = logging.getLogger(__name__)
+ANSWER_S = 5.0
+"""How long the window waits for the disk before something else is opened: refusing loses nothing."""
 HASH_TIMEOUT_S = 30.0
 """How long a window that is hidden already waits for the hash of a file that was just annotated."""
 
@@ -126,7 +128,7 @@ class Document(DocumentShowing):
     def _secure_work(self) -> None:
         """Save what is open with what a tool has begun; raises ProjectError where that fails: memory has all of it."""
         self.finish_tools()
-        self.flush()
+        self.flush(timeout=ANSWER_S)
         if self.is_dirty:
             unsaved = list(dict.fromkeys([*self._book.dirty_keys(), *self._saving]))
             what = f"The work on {unsaved[0]}" if unsaved else "The labels"

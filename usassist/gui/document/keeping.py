@@ -50,13 +50,13 @@ class DocumentKeeping(DocumentState):
         for frame_key in self._book.dirty_keys():
             self._save_frame(frame_key)
 
-    def flush(self) -> None:
-        """Save and wait until it is on disk, or until a disk that hangs has had its time."""
+    def flush(self, *, timeout: float = SAVE_TIMEOUT_S) -> None:
+        """Save and wait until it is on disk, or until a disk that hangs has had its time, `timeout` seconds."""
         unsaved = self._book.dirty_keys()
         self.save()
-        self.lane_save.drain(timeout=SAVE_TIMEOUT_S)
-        if set(self._book.dirty_keys()).difference(unsaved):  # undone while they were being written, and saved again
-            self.lane_save.drain(timeout=SAVE_TIMEOUT_S)
+        is_written = self.lane_save.drain(timeout=timeout)
+        if is_written and set(self._book.dirty_keys()).difference(unsaved):  # undone meanwhile, and saved again
+            self.lane_save.drain(timeout=timeout)
 
     def _retry_labels(self) -> None:
         if self._saver is not None and self._saver.labels_failed:

@@ -1,5 +1,6 @@
 """A disk that is full, slow or refuses costs no work: what is not on it is known to be unsaved, and is tried again."""
 
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -248,3 +249,60 @@ def test_labels_that_could_not_be_written_go_along_with_a_frame_that_is_left(
     document.show(1)
     document.lane_save.drain()
     assert store.open_project(document.project.root).labels == renamed
+
+
+@pytest.mark.parametrize("gone", ["project.json", "the folder", "all but the annotations"])
+def test_a_project_that_somebody_removed_is_there_again_with_what_is_in_memory(
+    reopened: Callable[..., Document],
+    make_document: Callable[..., Document],
+    images: Path,
+    qtbot: QtBot,
+    gone: str,
+) -> None:
+    document = reopened()
+    root, key, told = document.project.root, document.ref.key, list[str]()
+    document.message.connect(lambda text, _details: told.append(text))
+    dab(document, 20, 20)
+    drawn = document.annotation
+    with qtbot.waitSignal(document.frame_shown):
+        document.show(1)
+    document.flush()
+    for path in root.iterdir():
+        if gone == "the folder" or (path.name != "annotations" and gone != "project.json"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        elif path.name == gone:
+            path.unlink()
+    dab(document, 40, 20)
+    second = document.annotation
+    document.flush()
+    qtbot.waitUntil(lambda: not document.is_dirty)
+    assert any("Somebody removed" in text for text in told)
+    for annotation in (drawn, second):
+        found = store.load_annotation(document.project, reader_id="ann", frame_key=annotation.frame_key)
+        assert found == annotation
+    assert store.open_project(root).sources
+    document.close()
+    again = make_document(auto_propose=False)
+    with qtbot.waitSignals([again.opened, again.frame_shown]):
+        again.open_paths([images])
+    assert again.ref.key == key and again.annotation == drawn
+
+
+def test_images_whose_project_lost_its_project_json_can_be_opened(
+    reopened: Callable[..., Document],
+    make_document: Callable[..., Document],
+    heard: Callable[[Document], list[str]],
+    images: Path,
+    qtbot: QtBot,
+) -> None:
+    document = reopened()
+    dab(document, 20, 20)
+    drawn, root = document.annotation, document.project.root
+    document.close()
+    (root / "project.json").unlink()
+    again = make_document(auto_propose=False)
+    told = heard(again)
+    with qtbot.waitSignals([again.opened, again.frame_shown]):
+        again.open_paths([images])
+    assert again.annotation == drawn
+    assert any("had lost its project.json" in text for text in told)

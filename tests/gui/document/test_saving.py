@@ -31,7 +31,13 @@ def told() -> list[str]:
 @pytest.fixture
 def saver(qtbot: QtBot, project: Project, told: list[str]) -> Iterator[Saver]:
     lanes = Lane("save"), Lane("hash")
-    yield Saver(lanes[0], hash_lane=lanes[1], project=project, on_failed=lambda what, error: told.append(what))
+    yield Saver(
+        lanes[0],
+        hash_lane=lanes[1],
+        project=project,
+        on_failed=lambda what, error: told.append(what),
+        on_remade=lambda: told.append("remade"),
+    )
     for lane in lanes:
         lane.close()
 

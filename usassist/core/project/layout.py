@@ -11,12 +11,18 @@ _FRAME_KEY = re.compile(r"[a-z0-9_-]{1,128}")
 _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
 
 PROJECT_FILE = "project.json"
-OWN_FOLDERS = ("annotations", "journal", "recovery", "locks", "index")
+WORK_FOLDERS = ("annotations", "journal", "recovery")
+"""Folders of a project that hold somebody's work; what else it has, locks and an index, is made anew."""
+
+
+def is_reader_id(reader_id: str) -> bool:
+    """Return whether the id of a reader is safe as a folder name on every system."""
+    return bool(_READER_ID.fullmatch(reader_id)) and reader_id not in _RESERVED
 
 
 def check_reader_id(reader_id: str) -> str:
     """Return the id of a reader if it is safe as a folder name on every system, else raise ProjectError."""
-    if not _READER_ID.fullmatch(reader_id) or reader_id in _RESERVED:
+    if not is_reader_id(reader_id):
         raise ProjectError(
             f"A reader's id is 1 to 64 of a-z, 0-9, '_' and '-' and no reserved name; found {reader_id[:80]!r}. "
             "Choose another id."

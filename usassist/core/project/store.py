@@ -29,6 +29,7 @@ __all__ = [
     "create_project",
     "drop_labels",
     "enrol",
+    "ensure_project",
     "is_project",
     "keyed_sources",
     "load_annotation",
@@ -55,14 +56,17 @@ def create_project(
     labels: Sequence[Label] = DEFAULT_LABELS,
     readers: Sequence[Reader] = (),
     sources: Sequence[Source] = (),
+    adopts: bool = False,
 ) -> Project:
-    """Make a new project in `root`, a folder that is empty, missing or holds nothing of the project's names.
+    """Make a new project in `root`, a folder that is empty, missing or holds nobody's work under the project's names.
 
     `images_root` is the folder the images stay in; they are never copied or changed. Readers and sources may be given
-    at once, which is one write instead of three. Raises ProjectError.
+    at once, which is one write instead of three. With `adopts` a folder that has lost its project.json becomes the
+    project of the work in it. Raises ProjectError.
     """
     root = root.resolve()
-    occupied = [name for name in (layout.PROJECT_FILE, *layout.OWN_FOLDERS) if (root / name).exists()]
+    names = (layout.PROJECT_FILE, *(() if adopts else layout.WORK_FOLDERS))
+    occupied = [name for name in names if (root / name).exists()]
     if occupied:
         raise ProjectError(
             f"{root} already holds {', '.join(occupied)}. Open it if it is a project, or choose another folder."
@@ -110,6 +114,18 @@ def save_project(project: Project) -> Project:
     given one wins; sources change through `register_sources` and `relink` only.
     """
     return _update(project, lambda merged: replace(merged, images_root=project.images_root))
+
+
+def ensure_project(project: Project) -> bool:
+    """Write project.json anew where somebody removed it, or the whole folder; return whether that was so."""
+    if layout.project_file(project.root).exists():
+        return False
+    with _project_lock(project.root):
+        if layout.project_file(project.root).exists():
+            return False
+        _LOG.warning("%s had no %s any more; it is written anew.", project.root, layout.PROJECT_FILE)
+        _write_project(project)
+    return True
 
 
 def drop_labels(project: Project, labels: Sequence[Label]) -> Project:

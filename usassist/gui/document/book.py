@@ -44,6 +44,10 @@ class AnnotationBook:
         """Return the annotation in memory, None where the frame was not visited."""
         return self._current.get(frame_key)
 
+    def known_keys(self) -> list[str]:
+        """Return the frames in memory that somebody said something about."""
+        return [key for key, known in self._current.items() if known.regions or known.status != "untouched"]
+
     def saved(self, frame_key: str) -> Annotation | None:
         """Return the version that is on disk, or the untouched one the frame began with."""
         return self._saved.get(frame_key)
@@ -95,9 +99,7 @@ class AnnotationBook:
 
     def doubt(self, frame_key: str) -> None:
         """Note that nobody knows what is on disk of a frame: until `mark_saved` no version of it is clean."""
-        stack = self._stacks.get(frame_key)
-        if stack is not None:
-            stack.resetClean()
+        self.stack(frame_key).resetClean()
 
     def stack(self, frame_key: str) -> QUndoStack:
         """Return the frame's undo stack; it is made on the first visit."""

@@ -86,7 +86,13 @@ class Document(DocumentShowing):
         self._close_session()
         self._session = session
         self._book = AnnotationBook(self.undo_group, statuses=opened.statuses, on_clean=self._on_clean)
-        self._saver = Saver(self.lane_save, hash_lane=self.lane_hash, project=session.project, on_failed=self._complain)
+        self._saver = Saver(
+            self.lane_save,
+            hash_lane=self.lane_hash,
+            project=session.project,
+            on_failed=self._complain,
+            on_remade=self._on_remade,
+        )
         touched = self._book.touched_sources()
         self._saver.catch_up(source for source in self.sources if source.key in touched)
         self._label_id = self.labels[0].id
@@ -96,6 +102,12 @@ class Document(DocumentShowing):
         self.active_label_changed.emit(self._label_id)
         files = "One file" if len(self.sources) == 1 else f"{len(self.sources)} files"
         self.message.emit(f"{files}. The work of {session.reader.name} is kept in {session.project.root}.", "")
+        if opened.is_remade:
+            self.message.emit(
+                f"{session.project.root} had lost its project.json, which was made anew from the work in it: names and "
+                "colours of labels are as in a new project.",
+                "",
+            )
         if opened.faults:
             count = len(opened.faults)
             which = "A recovery draft" if count == 1 else f"{count} recovery drafts"

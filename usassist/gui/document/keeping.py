@@ -131,6 +131,18 @@ class DocumentKeeping(DocumentState):
         self._update_dirty()
         self.annotation_saved.emit(frame_key)
 
+    def _on_remade(self) -> None:
+        """Write all work that is in memory once more: the project's folder was removed, or a part of it."""
+        self.message.emit(
+            "Somebody removed the project's project.json, or its folder. It is there again, with the frames that this "
+            "window still had in memory; what else was in it is not.",
+            str(self.project.root),
+        )
+        for frame_key in self._book.known_keys():
+            self._book.doubt(frame_key)
+            self._save_frame(frame_key)
+        self._update_dirty()
+
     def _on_clean(self, frame_key: str, clean: bool) -> None:
         annotation = self._book.get(frame_key)
         if clean and self._saver is not None and annotation is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from usassist.core.domain import Annotation, Project, Reader, Source, Status
 from usassist.core.errors import ProjectError, ReadError
 from usassist.core.paths import user_home
-from usassist.core.project import recovery, store
+from usassist.core.project import recovery, remaking, store
 from usassist.core.project.layout import PROJECT_FILE
 from usassist.core.project.sources import keyed_sources
 
@@ -35,6 +35,8 @@ class Opened:
     drafts: tuple[Annotation, ...]
     faults: tuple[str, ...]
     """Why drafts that a crash left behind cannot be restored."""
+    is_remade: bool = False
+    """Whether project.json was gone and was made anew from the work beside it."""
 
 
 def project_folder(images_root: Path) -> Path:
@@ -104,11 +106,15 @@ def _open_images(paths: list[Path], *, project_dir: Path | None, reader: Reader)
     project = store.open_project(folder) if store.is_project(folder) else None
     images_root = project.images_root if project is not None else root.resolve()
     sources = [_under(source, images_root) for source in found] if images_root != root else found
-    if project is None:
+    is_lost = project is None and project_dir is None and remaking.has_lost_its_project(folder)
+    if is_lost:  # only in the folder that is these images' own: nobody else's work is there
+        project = remaking.remake_project(folder, images_root=images_root, readers=(reader,), sources=sources)
+    elif project is None:
         project = store.create_project(folder, images_root=images_root, readers=(reader,), sources=sources)
     else:
         project = _enrolled(project, reader=reader, sources=sources)
-    return _opened(project, reader=reader, sources=keyed_sources(project, sources))
+    opened = _opened(project, reader=reader, sources=keyed_sources(project, sources))
+    return replace(opened, is_remade=is_lost)
 
 
 def _enrolled(project: Project, *, reader: Reader, sources: Sequence[Source] = ()) -> Project:

@@ -27,12 +27,20 @@ class Saver:
     """Queues writes for one reader of one project; callbacks run on the GUI thread."""
 
     def __init__(
-        self, lane: Lane, *, hash_lane: Lane, project: Project, on_failed: Callable[[str, Exception], None]
+        self,
+        lane: Lane,
+        *,
+        hash_lane: Lane,
+        project: Project,
+        on_failed: Callable[[str, Exception], None],
+        on_remade: Callable[[], None],
     ) -> None:
+        """`on_remade` is called when project.json was gone and was written anew: other work may be gone with it."""
         self._lane = lane
         self._hash_lane = hash_lane
         self._project = project
         self._on_failed = on_failed
+        self._on_remade = on_remade
         self.labels_failed = False
         """Whether the labels of project.json are older than those in use, because they could not be written."""
         self._asked: set[str] = set()
@@ -80,7 +88,8 @@ class Saver:
         draft that cannot be removed is told and no failure: it says what is saved, so nobody is asked about it.
         """
 
-        def work() -> ProjectError | None:
+        def work() -> tuple[bool, ProjectError | None]:
+            is_remade = store.ensure_project(self._project)
             if write:
                 store.save_annotation(self._project, annotation)
             for event in events:
@@ -88,13 +97,16 @@ class Saver:
             try:
                 recovery.discard_draft(self._project, reader_id=annotation.reader_id, frame_key=annotation.frame_key)
             except ProjectError as error:
-                return error
-            return None
+                return is_remade, error
+            return is_remade, None
 
-        def written(left: ProjectError | None) -> None:
+        def written(found: tuple[bool, ProjectError | None]) -> None:
+            is_remade, left = found
             if left is not None:
                 self._on_failed(_DRAFT_STAYS, left)
             done(annotation)
+            if is_remade:
+                self._on_remade()
 
         self._lane.submit(work, done=written, failed=failed)
         if write and source is not None:
@@ -116,21 +128,24 @@ class Saver:
         `answered` is called when `labels_failed` says how it went.
         """
 
-        def done(_nothing: object) -> None:
+        def work() -> bool:
+            is_remade = store.ensure_project(self._project)
+            store.save_project(replace(store.open_project(self._project.root), labels=labels))
+            return is_remade
+
+        def done(is_remade: bool) -> None:
             self.labels_failed = False
             answered()
+            if is_remade:
+                self._on_remade()
 
         def failed(error: Exception) -> None:
             self.labels_failed = True
             self._on_failed("The labels could not be written; that is tried again with the next save", error)
             answered()
 
-        self._lane.submit(
-            lambda: store.save_project(replace(store.open_project(self._project.root), labels=labels)),
-            done=done,
-            failed=failed,
-            key="labels",
-        )
+        self._project = replace(self._project, labels=labels)  # what is written anew where project.json is gone
+        self._lane.submit(work, done=done, failed=failed, key="labels")
 
     def drop_labels(self, labels: Sequence[Label]) -> None:
         """Remove labels that nothing has any more from project.json."""

@@ -13,7 +13,7 @@ KNOWN = ("breast_lesion", "fetal_head", "carotid")
 LEARNED = "breast lesion, fetal head and common carotid artery"
 ABOUT_THEM = [
     *("breast lesion", "Breast Lesion", "BREAST-LESION.", "breast_lesion", "breast lesions", "lesion", "the lesion"),
-    *("mass", "masses", "tumour", "tumor", "nodule", "cyst", "breast cancer", "malignant", "benign", "breast"),
+    *("mass", "masses", "tumour", "tumor", "nodule", "cyst", "breast cancer", "malignant", "benign"),
     *("irregular hypoechoic mass", "malignant tumour of the breast", "an irregular, not circumscribed mass"),
     *("non-parallel mass", "echo-free cyst", "well-defined oval mass", "taller than wide mass", "fibroadenoma"),
     *("breast lesion with posterior shadowing", "mass without calcifications", "lesion, not a cyst"),
@@ -43,6 +43,7 @@ STRANGE = {
         *("the lesion is not seen", "lesion no", "lesion not present"),
     ],
     "is not one thing that the model learned": [
+        *("breast", "the breasts", "Breast tissue", "mammary gland", "image of a breast"),
         *("head", "fetal", "artery", "neck", "neck mass", "carotid lesion", "tumour in the fetal head", "fat"),
         *("breast calcifications", "posterior shadowing", "breast lesion and fetal head"),
         *("mass margins", "lesion shadow", "the carotid artery border", "hypoechoic"),

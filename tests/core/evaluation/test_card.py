@@ -59,6 +59,20 @@ def test_it_says_what_the_model_is(whole: CardFacts) -> None:
     assert "**Not for** diagnosis" in section(text, "What it is for")
 
 
+def test_an_adapted_model_inherits_the_data_and_the_terms_of_what_it_went_on_from(whole: CardFacts) -> None:
+    parent = {"name": "usassist-us", "weights_hash": HASH, "data": ["busi", "hc18"]}
+    provenance = {**whole.config.provenance, "data": ["clinic"], "start_from": parent}
+    adapted = dataclasses.replace(whole, config=dataclasses.replace(whole.config, provenance=provenance))
+    assert adapted.learned_from == ("clinic", "busi", "hc18")
+    text, terms = card(adapted), section(card(adapted), "Data and terms")
+    assert "images of clinic, and chosen" in text.replace("\n", " ")
+    assert f"It goes on from usassist-us (weights {HASH[:12]}), which learned from BUSI (Breast" in text
+    assert "| clinic | not known" in terms and "| hc18 | " in terms and "Al-Dhabyani" in terms
+    unknown = {**whole.config.provenance, "start_from": {"name": "x", "weights_hash": HASH}, "base": "y"}
+    plain = dataclasses.replace(whole, config=dataclasses.replace(whole.config, provenance=unknown))
+    assert "It goes on from" not in card(plain) and plain.learned_from == whole.learned_from
+
+
 def test_terms_are_those_of_the_data_and_what_is_not_known_is_said(whole: CardFacts) -> None:
     terms = section(card(whole), "Data and terms")
     assert "Al-Dhabyani et al., Data in Brief 28 (2020) 104863" in terms

@@ -196,7 +196,7 @@ def test_P_N4_what_was_trained_is_what_runs_also_from_another_model(recipe, disc
 
 def test_few_images_keep_the_calibration_of_the_model_they_start_from(recipe, discs, small, tmp_path) -> None:
     first = train(recipe, [discs], tmp_path / "a", overrides=[*small, "epochs=1"], device="cpu", task="segment")
-    known = Calibration(0.4, 0.3, 2.0, -1.0, 1.5, 0.5)
+    known = Calibration(0.4, 0.3, 2.0, 0.0, -1.0, 1.5, 0.5)
     config = dataclasses.replace(
         ModelConfig.read(first.folder), calibration=known, learned_targets=("carotid", "kidney stone")
     )

@@ -93,6 +93,8 @@ def _asks_for(one: Topic, words: Sequence[str]) -> bool:
     naming = [phrase for phrase in one.names | one.organs if phrase <= set(words)]
     if not naming or _denies(one, words) or not all(word in _DENYING or one.takes(word) for word in words):
         return False
+    if one.names.isdisjoint(naming) and fillers().union(*naming).issuperset(words):
+        return False  # an organ and no word of what is found in it: "breast" is no lesion
     return len(words) == 1 or words[-1] not in features() or not any(words[-2] in phrase for phrase in naming)
 
 

@@ -19,6 +19,7 @@ from usassist.core.evaluation.card_sources import Asked, CardLine, CardReport, K
 from usassist.core.evaluation.confidence_figures import presence_figure, quality_figure
 from usassist.core.evaluation.gallery import FAILED_DICE
 from usassist.core.evaluation.page import render
+from usassist.core.models.ancestry import PARENTS, learned_from, own_data
 from usassist.core.models.config import CARD_FILE, Calibration, ModelConfig
 
 PRESENCE_FILE, QUALITY_FILE, FAILURES_FILE = "card-presence.svg", "card-quality.svg", "card-failures.svg"
@@ -52,9 +53,8 @@ class CardFacts:
 
     @property
     def learned_from(self) -> tuple[str, ...]:
-        """Return the names of the datasets that the model was trained on."""
-        named = self.config.provenance.get("data")
-        return tuple(str(name) for name in named) if isinstance(named, list | tuple) else ()
+        """Return the names of the datasets that the model was trained on, and the models that it went on from."""
+        return learned_from(self.config.provenance)
 
     @property
     def is_calibrated(self) -> bool:
@@ -109,7 +109,8 @@ def card_files(facts: CardFacts) -> dict[str, str]:
             "config": facts.config,
             "said": facts.config.provenance,
             "able": _abilities(facts.config),
-            "titles": _titles(facts),
+            "titles": _titles(facts, own_data(facts.config.provenance)),
+            "parents": _parents(facts),
             "architecture": card_tables.rows_of(("", ""), architecture(facts)),
             "shown": _shown(facts),
             "terms": card_tables.rows_of(("data", "what", "terms", "citation"), _terms(facts)),
@@ -153,9 +154,19 @@ def _abilities(config: ModelConfig) -> str:
     return "; ".join(able)
 
 
-def _titles(facts: CardFacts) -> str:
-    titles = [facts.terms.data[name].title if name in facts.terms.data else name for name in facts.learned_from]
+def _titles(facts: CardFacts, names: Sequence[str]) -> str:
+    titles = [facts.terms.data[name].title if name in facts.terms.data else name for name in names]
     return " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles)
+
+
+def _parents(facts: CardFacts) -> list[str]:
+    """Return the models that this one went on from, each with its data, as far as the description says them."""
+    entries = [entry for key in PARENTS if isinstance(entry := facts.config.provenance.get(key), Mapping)]
+    return [
+        f"{entry.get('name')} (weights {str(entry.get('weights_hash'))[:12]}), which learned from {titles}"
+        for entry in entries
+        if (titles := _titles(facts, own_data(entry)))
+    ]
 
 
 def _shown(facts: CardFacts) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from usassist.core.evaluation.axes import shares
 from usassist.core.evaluation.charts import Curve, lines, scatter
 from usassist.core.evaluation.page import Figure
-from usassist.core.metrics.calibration import Reliability, reliability
+from usassist.core.metrics.calibration import Reliability, ece, reliability
 
 _BINS = 10
 """Fewer than for pixels: there are tens or hundreds of images, and a bin of one says nothing."""
@@ -36,7 +36,7 @@ def presence_figure(presence: Sequence[float], truth: Sequence[bool]) -> Figure 
     numbers = [f"{int(count)} image{'' if count == 1 else 's'}" for count in counted.count.tolist() if count]
     curve = replace(_reached(title, counted), labels=numbers)
     chart = scatter([curve], x=shares(_SAID), y=shares(_WAS), label=title, diagonal=True)
-    return Figure(f"{title} (ECE {counted.ece:.3f})", chart)
+    return Figure(f"{title} (ECE {ece(presence, truth):.3f})", chart)  # the table's, from finer bins than are drawn
 
 
 def _reached(title: str, counted: Reliability) -> Curve:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from usassist.core.errors import TrainingError
+from usassist.core.models.ancestry import learned_from
 from usassist.core.models.base import find_named, fit_positions
 from usassist.core.models.build import Model, build_model
 from usassist.core.models.config import WEIGHTS_FILE, ModelConfig
@@ -31,9 +32,17 @@ class Start:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Return the names and the hashes of the weights."""
+        """Return the names and the hashes of the weights, and which data those were learned from."""
         named = {"start_from": self.model, "base": self.base}
-        return {key: {"name": info.name, "weights_hash": info.weights_hash} for key, info in named.items() if info}
+        return {
+            key: {
+                "name": info.name,
+                "weights_hash": info.weights_hash,
+                "data": list(learned_from(config_of(info).provenance)),
+            }
+            for key, info in named.items()
+            if info
+        }
 
 
 def find_start(config: TrainConfig) -> Start:

@@ -101,7 +101,7 @@ def test_a_full_disk_keeps_the_old_file(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, call, full)
-        with pytest.raises(ExchangeError, match="the disk is full"):
+        with pytest.raises(ExchangeError, match="The disk is full"):
             spec.write(path, Mask.empty(SHAPE))
     assert path.read_bytes() == before
     assert [found.name for found in tmp_path.iterdir()] == [path.name]

@@ -112,3 +112,14 @@ def test_an_example_says_what_its_label_asks_for(project, label: Label, shows: s
     _save(made, 0, _region("r1", label.id, 2))
     _save(made, 1)
     assert [example.shows for example in load(made.root)] == [shows, shows]
+
+
+def test_images_that_were_replaced_since_they_were_annotated_are_named(project, caplog) -> None:
+    for source in range(3):
+        _save(project, source, _region("r1", "lesion", 2))
+    load(project.root)
+    assert "no longer" not in caplog.text
+    cv2.imwrite(str(project.images_root / "a.png"), np.eye(*SHAPE, dtype=np.uint8) * 255)
+    (project.images_root / "b.png").unlink()  # missing is another matter, and is told when it is read
+    assert len(load(project.root)) == 3
+    assert "1 of its images are no longer the files that were annotated (a.png)" in caplog.text

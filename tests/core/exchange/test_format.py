@@ -63,7 +63,7 @@ def test_a_write_that_fails_leaves_the_mask_that_was_there(
 
     with monkeypatch.context() as patch:
         patch.setattr(atomic.os, "fsync", full)
-        with pytest.raises(ExchangeError, match="the disk is full"):
+        with pytest.raises(ExchangeError, match="The disk is full"):
             spec.write(path, Mask.from_array(np.ones((5, 8), dtype=np.bool_)))
     assert spec.read(path, old.shape) == old
     assert [found.name for found in tmp_path.iterdir()] == [path.name]

@@ -63,7 +63,7 @@ def test_a_disk_that_fills_up_in_the_middle(tmp_path: Path, monkeypatch: pytest.
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", filling)
-        with pytest.raises(ProjectError, match="the disk is full"):
+        with pytest.raises(ProjectError, match="The disk is full"):
             atomic.write_bytes(path, b"n" * 100)
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == ["a.json"]

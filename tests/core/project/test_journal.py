@@ -107,7 +107,7 @@ def test_a_full_disk_leaves_no_part_of_a_line(project: Project, monkeypatch: pyt
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", filling)
-        with pytest.raises(ProjectError, match="the disk is full"):
+        with pytest.raises(ProjectError, match="The disk is full"):
             journal.append(project, EVENT)
     assert path.read_bytes() == before
 

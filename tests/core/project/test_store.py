@@ -279,9 +279,9 @@ def test_a_full_disk_keeps_the_saved_work(
     before = {path: path.read_bytes() for path in project.root.rglob("*") if path.is_file()}
     with monkeypatch.context() as patch:
         patch.setattr(os, call, full)
-        with pytest.raises(ProjectError, match="the disk is full"):
+        with pytest.raises(ProjectError, match="The disk is full"):
             store.save_annotation(project, replace(annotation, note="new"))
-        with pytest.raises(ProjectError, match="the disk is full"):
+        with pytest.raises(ProjectError, match="The disk is full"):
             store.add_reader(project, Reader("bob", "Bob"))
     assert {path: path.read_bytes() for path in project.root.rglob("*") if path.is_file()} == before
     store.save_annotation(project, replace(annotation, note="new"))

@@ -16,6 +16,7 @@ from usassist.core.errors import ModelError
 from usassist.core.geometry.brush import stroke_mask
 from usassist.core.project import journal, layout, recovery, store
 from usassist.gui.commands import click
+from usassist.gui.commands.command import current
 from usassist.gui.document import Document, opening, saving
 
 BROKEN = "The memory is full; choose the processor."
@@ -227,3 +228,48 @@ def test_nobody_draws_for_long_on_a_frame_whose_draft_waits(
     assert "decide first" in told[-1]
     document.discard_drafts([draft])
     assert document.may_edit()
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_picture_that_was_replaced_since_it_was_annotated_is_told(
+    reopened: Callable[..., Document],
+    make_document: Callable[..., Document],
+    images: Path,
+    qtbot: QtBot,
+    replaced: bool,
+) -> None:
+    document = reopened()
+    dab(document, 20, 20)
+    path, other = document.sources[0].path, document.sources[1].path
+    document.flush()
+    document.lane_hash.drain()
+    document.close()
+    if replaced:
+        path.write_bytes(other.read_bytes())
+    again, told = make_document(auto_propose=False), list[str]()
+    again.message.connect(lambda text, _details: told.append(text))
+    for _visit in range(2):
+        told.clear()
+        with qtbot.waitSignal(again.frame_shown):
+            again.open_paths([images]) if not again.is_open else again.show(0)
+        again.lane_hash.drain()
+        assert any("no longer the file that was annotated" in text for text in told) == replaced
+    assert len(again.annotation.regions) == 1
+
+
+def test_a_frame_whose_annotation_is_damaged_says_why_it_cannot_be_edited(
+    reopened: Callable[..., Document], make_document: Callable[..., Document], heard: Callable[[Document], list[str]]
+) -> None:
+    document = reopened()
+    assert document.only_shown == ""
+    dab(document, 20, 20)
+    document.flush()
+    saved = layout.annotation_file(document.project.root, reader_id="ann", frame_key=document.ref.key)
+    document.close()
+    saved.write_text("{")
+    again = reopened(make_document(auto_propose=False))
+    told = heard(again)
+    assert "its annotation cannot be read" in again.only_shown
+    assert not again.may_edit()
+    assert current(again) is None
+    assert told == [again.only_shown, again.only_shown]

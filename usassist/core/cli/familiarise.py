@@ -34,6 +34,11 @@ def familiarise(
         raise ModelError(f"{name!r} ships with usassist and stays as it is; give the folder of a copy of it.")
     model, _ = load_model(name)
     examples = [example for folder in data for example in load(folder) if example.split in ("train", "val")]
+    if not examples:
+        raise ModelError(
+            "The data declares no split train and val, so nothing tells what the model was trained on from what it is "
+            "to be measured with; a project of the window has none. Give datasets whose labels.csv has a column split."
+        )
     own = model.config.preprocess
     pictures, _ = read_pictures(examples, size=own.size, sharpest=own.sharpest, on_progress=on_progress)
     parts = {split: [item for item in pictures if item.example.split == split] for split in ("train", "val")}

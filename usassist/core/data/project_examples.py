@@ -1,7 +1,7 @@
 """The accepted frames of a usassist project as training examples."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +11,11 @@ from usassist.core.data.example import Example
 from usassist.core.data.objects import ONE_OBJECT, RegionTruth
 from usassist.core.domain import Annotation, Label, Project, Source, SourceEntry
 from usassist.core.errors import TrainingError
+from usassist.core.project.sources import is_replaced
 from usassist.core.project.store import annotated_keys, load_annotation, open_project
 
 logger = logging.getLogger(__name__)
+_NAMED = 5
 
 
 def project_examples(root: Path, *, every_object: bool = False) -> list[Example]:
@@ -39,10 +41,23 @@ def project_examples(root: Path, *, every_object: bool = False) -> list[Example]
     used = accepted if every_object else [a for a in accepted if not a.regions or _shows(a, wanted)]
     if len(used) < len(accepted):
         logger.warning("%s: %d frames show other labels only and are left out.", root, len(accepted) - len(used))
+    _warn_of_replaced(project, [entries[key] for a in used if (key := a.frame_key.rpartition("_")[0]) in entries])
     objects = tuple(label.id for label in project.labels if any(_shows(a, frozenset([label.id])) for a in accepted))
     names = objects or tuple(label.id for label in project.labels[:1]) or (ONE_OBJECT,)
     shows = next((target_of(label) or label.caption.strip() or label.name.strip() for label in project.labels[:1]), "")
     return [replace(_example(project, annotation, entries, wanted, names), shows=shows) for annotation in used]
+
+
+def _warn_of_replaced(project: Project, annotated: Sequence[SourceEntry]) -> None:
+    """Say which images are other files than were annotated: an export anew is harmless, another picture is not."""
+    replaced = [entry.relative for entry in dict.fromkeys(annotated) if is_replaced(project, entry)]
+    if replaced:
+        more = f" and {len(replaced) - _NAMED} more" if len(replaced) > _NAMED else ""
+        logger.warning(
+            "%s: %d of its images are no longer the files that were annotated (%s%s). See in the window whether the "
+            "outlines still belong to them.",
+            *(project.root, len(replaced), ", ".join(replaced[:_NAMED]), more),
+        )
 
 
 def _shows(annotation: Annotation, label_ids: frozenset[str]) -> bool:

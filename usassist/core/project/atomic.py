@@ -94,11 +94,12 @@ def sync_folder(folder: Path) -> None:
 def explain(fault: OSError, path: Path) -> str:
     """Return the sentence for a user whose file could not be written, with what to do about it."""
     if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{path} was not written: the disk is full. What was saved before is intact; free some space and retry."
+        return f"The disk is full: {path} was not written. What was saved before is intact; free some space and retry."
     if fault.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{path} was not written: read-only ({fault.strerror}). Allow writing there or choose another folder."
+        reason = fault.strerror or "read-only"
+        return f"{reason}: {path} was not written. Allow writing there (it may be read-only) or choose another folder."
     return (
-        f"{path} was not written: {fault.strerror or fault}. What was saved before is intact; check the disk and retry."
+        f"{fault.strerror or fault}: {path} was not written. What was saved before is intact; check the disk and retry."
     )
 
 

@@ -110,7 +110,7 @@ class ReaderLock:
         else:
             holder = f"another window ({owner})"
         return (
-            f"The work of reader {self._reader_id} is already open in {holder}. Close it there, or work under another "
+            f"The work of {self._reader_id!r} is already open in {holder}. Close it there, or work under another "
             "reader name (Settings)."
         )
 

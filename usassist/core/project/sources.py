@@ -43,6 +43,15 @@ def missing_sources(project: Project) -> tuple[SourceEntry, ...]:
     return tuple(entry for entry in project.sources if not (project.images_root / entry.relative).is_file())
 
 
+def is_replaced(project: Project, entry: SourceEntry) -> bool:
+    """Return whether an entry's file is there and is another one than was annotated: another size, or SHA-256.
+
+    Reads the whole file where the SHA-256 is known. A file that is missing is not replaced (`missing_sources`).
+    """
+    path = project.images_root / entry.relative
+    return path.is_file() and not _is_the_file(path, entry)
+
+
 def with_sources(
     project: Project, sources: Sequence[Source], *, is_annotated: Callable[[str], bool]
 ) -> tuple[SourceEntry, ...]:

@@ -53,7 +53,9 @@ def current(document: Document) -> Annotation | None:
     """Return the annotation that can be edited now; where there is none a message says so."""
     annotation = document.annotation
     if annotation is None:
-        document.message.emit("There is no frame to edit; open one, or wait until it is loaded.", "")
+        document.message.emit(
+            document.only_shown or "There is no frame to edit; open one, or wait until it is loaded.", ""
+        )
     return annotation
 
 

@@ -109,6 +109,9 @@ class TitleBar(QWidget):
             self._holds_widget = True
 
 
+ONLY_SHOWN = "This frame is only shown", "What was drawn on it cannot be read, or belongs to another picture."
+
+
 class EmptyState(QWidget):
     """What a panel shows while there is nothing: an icon, what is missing, and what to do about it.
 

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QListView, QMenu, QStackedWidget, QWi
 from usassist.core.domain import Annotation, Frame, Label, Region
 from usassist.gui import theme
 from usassist.gui.commands import region as region_commands
-from usassist.gui.docks.dock import Dock, EmptyState, context_menu, label, menu_text, tool_button
+from usassist.gui.docks.dock import ONLY_SHOWN, Dock, EmptyState, context_menu, label, menu_text, tool_button
 from usassist.gui.docks.rows import Row, RowDelegate, RowsModel, list_view
 from usassist.gui.document import Document
 
@@ -119,6 +119,8 @@ class LabelsDock(Dock):
         source = self._document.source
         if source is not None and self._document.failure_of(source.key) is not None:
             self.empty.say("This file cannot be read", "Nothing can be drawn on it.", icon="ph.warning-circle")
+        elif self._document.only_shown:
+            self.empty.say(*ONLY_SHOWN, icon="ph.warning-circle")
         elif annotation is None:
             self.empty.say("No frame is shown", "Open files to draw regions on them.", icon="ph.image-square")
         elif annotation.status == "unusable":

@@ -25,7 +25,7 @@ from usassist.gui import theme
 from usassist.gui.commands import click as click_commands
 from usassist.gui.commands import label as label_commands
 from usassist.gui.commands import proposal as proposal_commands
-from usassist.gui.docks.dock import Dock, EmptyState, context_menu, keep_keys, menu_text, wrapped
+from usassist.gui.docks.dock import ONLY_SHOWN, Dock, EmptyState, context_menu, keep_keys, menu_text, wrapped
 from usassist.gui.docks.notice import Notice
 from usassist.gui.docks.question import Engines, Models, Question
 from usassist.gui.docks.rows import Bar, Row, RowDelegate, RowsModel, list_view, percent
@@ -34,6 +34,11 @@ from usassist.gui.document import Document
 UNLIKE = "Unlike the training images"
 """What the panel says of such a frame; the whole sentence is its tip."""
 _OTHER_LABEL = "\nRight-click to accept it with another label."
+
+_ANSWERED = {
+    "accepted": ("This frame is done", "Press I to ask again.", "ph.check-circle"),
+    "unusable": ("Marked unusable", "Press U to take that back.", "ph.prohibit"),
+}
 
 
 class ProposalsDock(Dock):
@@ -217,6 +222,8 @@ class ProposalsDock(Dock):
             self.empty.say("This file cannot be read", hint, icon="ph.warning-circle")
         elif document.frame is None:
             self.empty.say("No frame is shown", "Open files to get proposals for them.", icon="ph.image-square")
+        elif annotation is None:
+            self.empty.say(*ONLY_SHOWN, icon="ph.warning-circle")
         elif document.engine_state == "starting":
             hint = "The first proposal follows in a moment."
             self.empty.say("The engine is loading", hint, icon="ph.hourglass-medium")
@@ -225,11 +232,10 @@ class ProposalsDock(Dock):
             self.empty.say("This model draws no masks", hint, icon="ph.list-dashes")
         elif self._busy:
             self.empty.say("Looking at the frame", self._busy, icon="ph.hourglass-medium")
-        elif annotation is not None and annotation.status == "accepted":
-            self.empty.say("This frame is done", "Press I to ask again.", icon="ph.check-circle")
-        elif annotation is not None and annotation.status == "unusable":
-            self.empty.say("Marked unusable", "Press U to take that back.", icon="ph.prohibit")
-        elif annotation is not None and annotation.regions:
+        elif annotation.status in _ANSWERED:
+            title, hint, icon = _ANSWERED[annotation.status]
+            self.empty.say(title, hint, icon=icon)
+        elif annotation.regions:
             hint = "Press Enter to accept the frame as it is drawn."
             self.empty.say("Not accepted yet", hint, icon="ph.circle-half-fill")
         elif self.question.lacks_model:

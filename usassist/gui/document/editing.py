@@ -28,7 +28,7 @@ class DocumentEditing(DocumentLabelling):
         A tool asks before it begins something that takes a while to draw.
         """
         if self.annotation is None or self._frame is None:
-            self.message.emit(_NOT_NOW, "")
+            self.message.emit(self.only_shown or _NOT_NOW, "")
             return False
         if self._offer_draft(self._frame.ref.key):
             # The draft of an edit would take the place of the one that waits for an answer.
@@ -39,7 +39,7 @@ class DocumentEditing(DocumentLabelling):
     def push(self, command: QUndoCommand) -> None:
         """Do a command and put it on the undo stack of its frame, which must be the one on screen."""
         if self._frame is None or getattr(command, "frame_key", None) != self._frame.ref.key:
-            self.message.emit(_NOT_NOW, "")
+            self.message.emit(self.only_shown or _NOT_NOW, "")
         elif self.may_edit():
             if not getattr(command, "keeps_clicks", False):
                 self.settle_clicks()

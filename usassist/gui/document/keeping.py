@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from PySide6.QtCore import QObject
 
@@ -93,7 +94,7 @@ class DocumentKeeping(DocumentState):
                 self._recovered[frame_key] = recovered
             self._reasons[frame_key] = str(error) or type(error).__name__
             self._doubt(after)
-            self._complain(_unsaved(frame_key), error)
+            self._complain(self._unsaved(frame_key), error)
 
         saver.save(
             after,
@@ -104,6 +105,11 @@ class DocumentKeeping(DocumentState):
             done=done,
             failed=failed,
         )
+
+    def _unsaved(self, frame_key: str) -> str:
+        source, index = self._source_of(frame_key), int(frame_key.rpartition("_")[2])
+        name = frame_key if source is None else PurePath(source.relative).name
+        return f"{name}{f', frame {index + 1}' if index else ''} is not saved, and is tried again"
 
     def _doubt(self, unsaved: Annotation) -> None:
         """Take no version of a frame for saved: what failed may have replaced the file, before its journal was written.
@@ -121,7 +127,7 @@ class DocumentKeeping(DocumentState):
 
     def _on_saved(self, annotation: Annotation) -> None:
         frame_key = annotation.frame_key
-        self._tell_anew(_unsaved(frame_key))
+        self._tell_anew(self._unsaved(frame_key))
         if self._saving.get(frame_key) is annotation:
             del self._saving[frame_key]
         self._doubtful.pop(frame_key, None)
@@ -242,10 +248,6 @@ class DocumentKeeping(DocumentState):
         """Tell the next failure whatever it is: a person asks for something, or `what` failed before and went well."""
         if what in ("", self._last_message[0]):
             self._last_message = ("", "")
-
-
-def _unsaved(frame_key: str) -> str:
-    return f"{frame_key} could not be saved; it stays unsaved and is tried again"
 
 
 def _says_something(*annotations: Annotation) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from usassist.core.domain import Annotation, FrameRef, Label, Study
 from usassist.core.project import store
 from usassist.core.project.lock import ReaderLock
+from usassist.core.project.sources import is_replaced
 from usassist.gui.document.book import AnnotationBook
 from usassist.gui.document.opening import Opened
 
@@ -23,6 +24,8 @@ class Session:
         self.sources = opened.sources
         self.studies: dict[str, Study] = {}
         self.failures: dict[str, str] = {}
+        self.replaced: dict[str, bool] = {}
+        """Source key -> whether its file is another one than was annotated, of those that were looked at."""
         self._index = {source.key: number for number, source in enumerate(opened.sources)}
         self._lock = ReaderLock(opened.project, opened.reader.id)
         self._lock.acquire()
@@ -30,6 +33,11 @@ class Session:
     def index_of(self, source_key: str) -> int | None:
         """Return the position of a source in the list, None for a key that is not in it."""
         return self._index.get(source_key)
+
+    def is_replaced(self, source_key: str) -> bool:
+        """Look whether a source's file is another one than was annotated; reads all of it, so call it on a lane."""
+        entry = next((entry for entry in self.project.sources if entry.key == source_key), None)
+        return entry is not None and is_replaced(self.project, entry)
 
     def locate(self, source_index: int, frame_index: int) -> tuple[Study, FrameRef]:
         """Return the study and the frame's reference, the index kept within; opens the file, so call it on a lane."""

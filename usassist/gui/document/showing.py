@@ -117,22 +117,48 @@ class DocumentShowing(DocumentEditing):
         else:
             self._propose_if_untouched()
         self._prefetch(study, frame.ref)
+        self._look_if_replaced(study)
 
     def _take(self, stored: Annotation | ProjectError, frame: Frame, name: str) -> bool:
         """Take what is on disk; return whether it can be edited: what cannot be read, or fits no more, is kept."""
         if isinstance(stored, ProjectError):
-            self._complain(f"{name} is only shown, because its annotation cannot be read", stored)
+            what = f"{name} is only shown, because its annotation cannot be read"
+            self._why_only_shown = f"{what}: {stored}"
+            self._complain(what, stored)
             return False
         annotation = self._book.adopt(stored)
         if annotation.shape == frame.shape:
             return True
         (rows, columns), (old_rows, old_columns) = frame.shape, annotation.shape
-        self.message.emit(
+        self._why_only_shown = (
             f"{name} is {columns} x {rows} pixels, but what was drawn on it belongs to {old_columns} x {old_rows}: the "
-            "file was replaced and is only shown.",
-            "",
+            "file was replaced and is only shown."
         )
+        self.message.emit(self._why_only_shown, "")
         return False
+
+    def _look_if_replaced(self, study: Study) -> None:
+        """Warn where what was drawn before belongs to another file than is shown; a file is looked at once."""
+        session, key = self._opened_session(), study.key
+        if key in session.replaced:
+            self._warn_of_replaced(key, study.source.relative)
+        elif self._book.statuses_of(key):
+            session.replaced[key] = False
+
+            def done(is_replaced: bool) -> None:
+                if self._session is session:
+                    session.replaced[key] = is_replaced
+                    self._warn_of_replaced(key, study.source.relative)
+
+            self.lane_hash.submit(lambda: session.is_replaced(key), done=done)
+
+    def _warn_of_replaced(self, source_key: str, name: str) -> None:
+        if self._opened_session().replaced[source_key] and self.source is not None and self.source.key == source_key:
+            self.message.emit(
+                f"{name} is no longer the file that was annotated: see whether what is drawn belongs to this picture.",
+                "Its size or its content changed. An export of the same picture anew is harmless; where it is another "
+                "picture, remove what is drawn.",
+            )
 
     def _on_load_failed(self, source_key: str, error: Exception) -> None:
         session = self._opened_session()

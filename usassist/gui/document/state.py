@@ -85,6 +85,7 @@ class DocumentState(QObject):
         self._frame_index = 0
         self._frame: Frame | None = None
         self._annotation_fits = False
+        self._why_only_shown = ""
         self._label_id = ""
         self._region_id: str | None = None
 
@@ -149,6 +150,11 @@ class DocumentState(QObject):
     def annotation(self) -> Annotation | None:
         """Return what is said about the frame on screen; None while loading, or where it belongs to another size."""
         return self._book.get(self._frame.ref.key) if self._frame is not None and self._annotation_fits else None
+
+    @property
+    def only_shown(self) -> str:
+        """Return why the frame on screen can be looked at and not edited; "" where it can, and while loading."""
+        return self._why_only_shown if self._frame is not None and not self._annotation_fits else ""
 
     @property
     def proposals(self) -> tuple[Proposal, ...]:

@@ -6,6 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QMenu
 
+from usassist.core.captions.asked_label import label_id_of_text
 from usassist.core.domain import Label
 from usassist.core.errors import ModelError
 from usassist.core.models.weights import ModelInfo
@@ -122,7 +123,7 @@ def test_a_text_that_no_label_stands_for_names_the_row(make_dock, document, qtbo
     assert "accepting adds one" in row.tip
     dock.accept_button.click()
     assert [label.name for label in document.labels] == ["Lesion", "Other structure", "Fetal head"]
-    assert document.annotation.regions[0].label_id == "fetal-head"
+    assert document.annotation.regions[0].label_id == label_id_of_text("fetal skull") == "fetal_head"
 
 
 def test_the_menu_of_a_row_accepts_it_with_another_label(make_dock, document, qtbot) -> None:

@@ -50,6 +50,11 @@ def class_of_text(text: str) -> str:
     return target.title if target is not None else " ".join(text.split())
 
 
+def name_of_title(title: str) -> str:
+    """Return the name of the vocabulary's target with this very title, which is its label's id; "" for none."""
+    return next((target.name for target in load_vocabulary().targets.values() if target.title == title), "")
+
+
 def label_id_of_text(text: str) -> str:
     """Return the label id for a text where there is no project to ask.
 

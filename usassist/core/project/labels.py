@@ -52,14 +52,18 @@ def is_called(label: Label, text: str) -> bool:
     return folded(text) in (folded(label.name), folded(label.caption)) and bool(folded(text))
 
 
-def label_of_class(class_name: str, labels: Sequence[Label], *, taken: Collection[str] = ()) -> Label:
+def label_of_class(
+    class_name: str, labels: Sequence[Label], *, taken: Collection[str] = (), wanted_id: str = ""
+) -> Label:
     """Return a new label with the class's name and an id that neither `labels` nor `taken` have.
 
-    Its caption is the class too, so that it stands for the class under another name as well.
+    That is `wanted_id` where one is given and free, else one made of the name. Its caption is the class too, so that it
+    stands for the class under another name as well.
     """
     name = _shown(class_name)
     ids = {label.id for label in labels} | set(taken)
-    return Label(new_id(name, ids), name[:_MAX_NAME], next_colour(labels), name[:_MAX_CAPTION])
+    own_id = wanted_id if wanted_id and wanted_id not in ids else new_id(name, ids)
+    return Label(own_id, name[:_MAX_NAME], next_colour(labels), name[:_MAX_CAPTION])
 
 
 def _hash(name: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from PySide6.QtCore import QObject
 
+from usassist.core.captions.asked_label import name_of_title
 from usassist.core.domain import Annotation, Label, Reader
 from usassist.core.errors import ProjectError
 from usassist.core.project.labels import label_for, label_of_class
@@ -71,7 +72,9 @@ class DocumentLabelling(DocumentClicking):
         """Return the label that was added for this class before and is gone now, else a new one."""
         known = {label.id for label in labels}
         gone = [label for label in self._made.values() if label.id not in known]
-        label = label_for(label_id, gone) or label_of_class(label_id, labels, taken=self._made.keys())
+        label = label_for(label_id, gone) or label_of_class(
+            label_id, labels, taken=self._made.keys(), wanted_id=name_of_title(label_id)
+        )
         self._made[label.id] = label
         return label
 

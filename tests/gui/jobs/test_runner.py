@@ -100,3 +100,18 @@ def test_cancel_by_key_drops_the_answer(lane: Lane) -> None:
 @pytest.mark.parametrize(("done", "total", "expected"), [(1, 4, 0.25), (9, 4, 1.0), (1, 0, None)])
 def test_progress_says_its_fraction(done: int, total: int, expected: float | None) -> None:
     assert Progress(done, total).fraction == expected
+
+
+def test_nobody_drains_or_closes_a_lane_that_is_telling_its_result(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the lane is deleted under the signal, which ends the program."""
+    taken: list[bool] = []
+
+    def announce() -> None:
+        other = threading.Thread(target=lambda: taken.append(lane._changed.acquire(blocking=False)))
+        other.start()
+        other.join()
+
+    monkeypatch.setattr(lane, "_announce", announce)
+    lane.submit(lambda: None)
+    assert lane.drain(timeout=60)
+    assert taken == [False]

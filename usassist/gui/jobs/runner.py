@@ -174,10 +174,12 @@ class Lane(QObject):
             with self._changed:
                 self._running = None
                 self._finished.append(job)
+                # Under the lock: whoever drains or closes the lane, and deletes it then, waits until this is done.
+                self._announce()
                 self._changed.notify_all()
-            self._announce()
 
     def _announce(self) -> None:
+        """Tell the GUI thread, in an event of its own: nobody is called here."""
         try:
             if not self._closed and shiboken6.isValid(self):
                 self._settled.emit()

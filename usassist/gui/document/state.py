@@ -226,7 +226,7 @@ class DocumentState(QObject):
         return self._session.failures.get(source_key) if self._session is not None else None
 
     def counts(self) -> tuple[int, int]:
-        """Return (annotated, total) of the frames that need work: stills, and cine frames somebody touched."""
+        """Return (annotated, total) of the frames that need work, see `Session.counts`."""
         return self._session.counts(self._book) if self._session is not None else (0, 0)
 
     def _source_of(self, frame_key: str) -> Source | None:

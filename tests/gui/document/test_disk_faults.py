@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from tests.gui.faults import FULL, full_disk
 from tests.gui.strokes import dab
-from usassist.core.domain import Annotation, Project
+from usassist.core.domain import Annotation, Project, Reader
 from usassist.core.errors import ProjectError
 from usassist.core.project import journal, recovery, store
 from usassist.gui.document import Document, opening
@@ -306,3 +306,108 @@ def test_images_whose_project_lost_its_project_json_can_be_opened(
         again.open_paths([images])
     assert again.annotation == drawn
     assert any("had lost its project.json" in text for text in told)
+
+
+def test_a_project_that_is_removed_is_whole_after_one_flush(reopened: Callable[..., Document]) -> None:
+    document = reopened()
+    (document.project.root / "project.json").unlink()
+    dab(document, 20, 20)
+    document.flush()
+    assert not document.is_dirty
+
+
+def test_a_draft_that_nobody_answered_outlives_the_project_that_was_removed(reopened: Callable[..., Document]) -> None:
+    document = reopened()
+    dab(document, 20, 20)
+    document.flush()
+    asked = replace(document.annotation, note="unsaved")
+    recovery.save_draft(document.project, asked)
+    document.recovery_found.connect(document.postpone_drafts)
+    reopened(document)
+    assert document._unanswered
+    (document.project.root / "project.json").unlink()
+    document._on_remade(document._saver)
+    document.flush()
+    assert recovery.drafts(document.project, "ann") == [asked]
+
+
+@pytest.mark.parametrize("fails", ["the save", "the labels"])
+def test_a_removed_project_is_told_though_the_job_that_found_out_failed(
+    reopened: Callable[..., Document],
+    heard: Callable[[Document], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    fails: str,
+) -> None:
+    document = reopened()
+    told = heard(document)
+    dab(document, 20, 20)
+    first = document.annotation
+    document.flush()
+    shutil.rmtree(document.project.root)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "save_annotation" if fails == "the save" else "save_project", full_disk)
+        if fails == "the labels":
+            document.set_labels(tuple(replace(label, name=f"My {label.name}") for label in document.labels))
+        else:
+            dab(document, 40, 40)
+            document.save()
+        document.lane_save.drain()
+        assert any("Somebody removed" in text for text in told)
+        document.lane_save.drain()
+    document.flush()
+    found = store.load_annotation(document.project, reader_id="ann", frame_key=first.frame_key)
+    assert found == document.annotation and not document.is_dirty
+
+
+def test_every_window_brings_its_own_readers_work_back(
+    reopened: Callable[..., Document], make_document: Callable[..., Document]
+) -> None:
+    one, two = reopened(), reopened(make_document(auto_propose=False, reader=Reader("bob", "Bob")))
+    for document in (one, two):
+        dab(document, 20, 20)
+        document.flush()
+    kept = two.annotation
+    shutil.rmtree(one.project.root)
+    dab(one, 40, 40)
+    one.flush()
+    two.show(1)
+    two.lane_io.drain()
+    dab(two, 40, 40)
+    two.flush()
+    found = store.load_annotation(two.project, reader_id="bob", frame_key=kept.frame_key)
+    assert found == kept
+    assert {reader.id for reader in store.open_project(two.project.root).readers} == {"ann", "bob"}
+
+
+def test_what_a_closed_project_had_to_tell_touches_nothing_that_is_open(
+    reopened: Callable[..., Document], heard: Callable[[Document], list[str]]
+) -> None:
+    document = reopened()
+    before = document._saver
+    reopened(document)
+    told = heard(document)
+    document._on_remade(before)
+    assert told == [] and not document.is_dirty
+
+
+def test_labels_are_tried_again_before_all_frames_that_wait(
+    reopened: Callable[..., Document], monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    document, order = reopened(), list[str]()
+    for frame in range(2):
+        dab(document, 20, 20)
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "save_annotation", full_disk)
+            with qtbot.waitSignal(document.frame_shown):
+                document.show(frame + 1)
+            document.lane_save.drain()
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "save_project", full_disk)
+        document.set_labels(document.labels)
+        document.lane_save.drain()
+    labels, frames = store.save_project, store.save_annotation
+    monkeypatch.setattr(store, "save_project", lambda *args: (order.append("labels"), labels(*args)))
+    monkeypatch.setattr(store, "save_annotation", lambda *args: (order.append("frame"), frames(*args)))
+    document.flush()
+    assert order == ["labels", "frame", "frame"]
+    assert not document.is_dirty

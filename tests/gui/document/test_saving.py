@@ -36,7 +36,7 @@ def saver(qtbot: QtBot, project: Project, told: list[str]) -> Iterator[Saver]:
         hash_lane=lanes[1],
         project=project,
         on_failed=lambda what, error: told.append(what),
-        on_remade=lambda: told.append("remade"),
+        on_remade=lambda _saver: told.append("remade"),
     )
     for lane in lanes:
         lane.close()

@@ -38,7 +38,7 @@ def drafts(
             if draft is not None and draft != _saved(project, draft):
                 found.append(draft)
         except ProjectError as fault:
-            _LOG.warning("A draft cannot be restored and is kept. %s", fault)
+            _LOG.warning("A draft cannot be restored. %s", fault)
             on_fault(fault)
     return found
 

@@ -46,10 +46,16 @@ def missing_sources(project: Project) -> tuple[SourceEntry, ...]:
 def is_replaced(project: Project, entry: SourceEntry) -> bool:
     """Return whether an entry's file is there and is another one than was annotated: another size, or SHA-256.
 
-    Reads the whole file where the SHA-256 is known. A file that is missing is not replaced (`missing_sources`).
+    Reads the whole file where the SHA-256 is known. One that is missing or cannot be read is not replaced: that is told
+    where it is read.
     """
     path = project.images_root / entry.relative
-    return path.is_file() and not _is_the_file(path, entry)
+    try:
+        if path.stat().st_size != entry.size:
+            return True
+        return entry.sha256 is not None and _sha256(path) != entry.sha256
+    except OSError:
+        return False
 
 
 def with_sources(

@@ -92,6 +92,7 @@ class Document(DocumentShowing):
             project=session.project,
             on_failed=self._complain,
             on_remade=self._on_remade,
+            has_work=bool(opened.statuses),
         )
         touched = self._book.touched_sources()
         self._saver.catch_up(source for source in self.sources if source.key in touched)
@@ -105,7 +106,7 @@ class Document(DocumentShowing):
         if opened.is_remade:
             self.message.emit(
                 f"{session.project.root} had lost its project.json, which was made anew from the work in it: names and "
-                "colours of labels are as in a new project.",
+                "colours of labels are as in a new project, and whether pictures were exchanged is not known.",
                 "",
             )
         if opened.faults:

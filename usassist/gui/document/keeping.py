@@ -8,10 +8,10 @@ from pathlib import PurePath
 from PySide6.QtCore import QObject
 
 from usassist.core.domain import Annotation, Prompt, Proposal, Reader
-from usassist.core.errors import UsassistError
+from usassist.core.errors import ProjectError, UsassistError
 from usassist.gui.document import provenance
 from usassist.gui.document.book import source_key_of
-from usassist.gui.document.saving import SAVE_TIMEOUT_S
+from usassist.gui.document.saving import SAVE_TIMEOUT_S, Saver
 from usassist.gui.document.state import DocumentState
 
 _log = logging.getLogger(__name__)
@@ -53,14 +53,14 @@ class DocumentKeeping(DocumentState):
 
     def flush(self, *, timeout: float = SAVE_TIMEOUT_S) -> None:
         """Save and wait until it is on disk, or until a disk that hangs has had its time, `timeout` seconds."""
-        unsaved = self._book.dirty_keys()
         self.save()
         is_written = self.lane_save.drain(timeout=timeout)
-        if is_written and set(self._book.dirty_keys()).difference(unsaved):  # undone meanwhile, and saved again
+        if is_written and self._saving:  # undone while they were being written, or gone from the disk: saved again
             self.lane_save.drain(timeout=timeout)
 
     def _retry_labels(self) -> None:
-        if self._saver is not None and self._saver.labels_failed:
+        # One that waits stays before the frames that need it: a newer one would take its place behind them.
+        if self._saver is not None and self._saver.labels_failed and not self.lane_save.is_pending("labels"):
             self._saver.write_labels(self.labels, answered=self._update_dirty)
 
     def _save_frame(self, frame_key: str) -> None:
@@ -101,6 +101,7 @@ class DocumentKeeping(DocumentState):
             events=events,
             source=self._source_of(frame_key),
             # What a frame has on disk that was not shown since the crash, or whose save failed, is not known here.
+            keeps_draft=frame_key in self._unanswered,
             write=recovered is not None or frame_key in self._doubtful or _says_something(after, before),
             done=done,
             failed=failed,
@@ -137,21 +138,31 @@ class DocumentKeeping(DocumentState):
         self._update_dirty()
         self.annotation_saved.emit(frame_key)
 
-    def _on_remade(self) -> None:
+    def _on_remade(self, saver: Saver) -> None:
         """Write all work that is in memory once more: the project's folder was removed, or a part of it."""
+        if self._saver is not saver or self._session is None:
+            return  # what it is about was closed meanwhile
         self.message.emit(
             "Somebody removed the project's project.json, or its folder. It is there again, with the frames that this "
             "window still had in memory; what else was in it is not.",
             str(self.project.root),
         )
+        try:
+            self._session.lock_anew()
+        except ProjectError as error:
+            self._complain("Another window has taken this work over", error)
+            return
+        saver.write_labels(self.labels, answered=self._update_dirty)
         for frame_key in self._book.known_keys():
             self._book.doubt(frame_key)
             self._save_frame(frame_key)
+        for draft in self._unanswered.values():
+            saver.draft(draft, source=None)  # it may be gone with the folder
         self._update_dirty()
 
     def _on_clean(self, frame_key: str, clean: bool) -> None:
         annotation = self._book.get(frame_key)
-        if clean and self._saver is not None and annotation is not None:
+        if clean and self._saver is not None and annotation is not None and frame_key not in self._unanswered:
             self._saver.discard_draft(annotation)
         self._update_dirty()
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from usassist.core.domain import Annotation, Label, Project, Source
 from usassist.core.errors import ProjectError
-from usassist.core.project import journal, recovery, store
+from usassist.core.project import journal, layout, recovery, store
 from usassist.gui.jobs import Lane
 
 STROKE_GRACE_S = 0.5
@@ -33,14 +33,19 @@ class Saver:
         hash_lane: Lane,
         project: Project,
         on_failed: Callable[[str, Exception], None],
-        on_remade: Callable[[], None],
+        on_remade: Callable[["Saver"], None],
+        has_work: bool = False,
     ) -> None:
-        """`on_remade` is called when project.json was gone and was written anew: other work may be gone with it."""
+        """`on_remade` is called when the project, or the folder of the reader's annotations, was gone and is written
+        anew: other work may be gone with it. `has_work` says that the reader has annotations on disk.
+        """
         self._lane = lane
         self._hash_lane = hash_lane
         self._project = project
         self._on_failed = on_failed
         self._on_remade = on_remade
+        self._has_work = has_work
+        self._is_remade = False
         self.labels_failed = False
         """Whether the labels of project.json are older than those in use, because they could not be written."""
         self._asked: set[str] = set()
@@ -79,6 +84,7 @@ class Saver:
         events: Sequence[journal.JournalEvent],
         source: Source | None,
         write: bool,
+        keeps_draft: bool = False,
         done: Callable[[Annotation], None],
         failed: Callable[[Exception], None],
     ) -> None:
@@ -86,29 +92,36 @@ class Saver:
 
         `write` is False where the annotation says nothing and there is no file of it: the journal is all there is. A
         draft that cannot be removed is told and no failure: it says what is saved, so nobody is asked about it.
+        `keeps_draft` is for a draft from before that nobody has answered.
         """
 
-        def work() -> tuple[bool, ProjectError | None]:
-            is_remade = store.ensure_project(self._project)
+        def work() -> ProjectError | None:
+            self._ensure_project(annotation.reader_id)
             if write:
                 store.save_annotation(self._project, annotation)
+                self._has_work = True
             for event in events:
                 journal.append(self._project, event)
             try:
-                recovery.discard_draft(self._project, reader_id=annotation.reader_id, frame_key=annotation.frame_key)
+                if not keeps_draft:
+                    recovery.discard_draft(
+                        self._project, reader_id=annotation.reader_id, frame_key=annotation.frame_key
+                    )
             except ProjectError as error:
-                return is_remade, error
-            return is_remade, None
+                return error
+            return None
 
-        def written(found: tuple[bool, ProjectError | None]) -> None:
-            is_remade, left = found
+        def written(left: ProjectError | None) -> None:
             if left is not None:
                 self._on_failed(_DRAFT_STAYS, left)
             done(annotation)
-            if is_remade:
-                self._on_remade()
+            self._tell_remade()
 
-        self._lane.submit(work, done=written, failed=failed)
+        def went_wrong(error: Exception) -> None:
+            failed(error)
+            self._tell_remade()
+
+        self._lane.submit(work, done=written, failed=went_wrong)
         if write and source is not None:
             self.identify(source)
 
@@ -128,24 +141,42 @@ class Saver:
         `answered` is called when `labels_failed` says how it went.
         """
 
-        def work() -> bool:
-            is_remade = store.ensure_project(self._project)
+        def work() -> None:
+            self._ensure_project()
             store.save_project(replace(store.open_project(self._project.root), labels=labels))
-            return is_remade
 
-        def done(is_remade: bool) -> None:
+        def done(_nothing: object) -> None:
             self.labels_failed = False
             answered()
-            if is_remade:
-                self._on_remade()
+            self._tell_remade()
 
         def failed(error: Exception) -> None:
             self.labels_failed = True
             self._on_failed("The labels could not be written; that is tried again with the next save", error)
             answered()
+            self._tell_remade()
 
         self._project = replace(self._project, labels=labels)  # what is written anew where project.json is gone
         self._lane.submit(work, done=done, failed=failed, key="labels")
+
+    def _ensure_project(self, reader_id: str = "") -> None:
+        """Write the project anew where it is gone, or where this reader's work is; runs on the lane.
+
+        Another window may have written it anew already, without what this one knows.
+        """
+        folder = layout.annotations_folder(self._project.root, reader_id) if reader_id and self._has_work else None
+        if store.ensure_project(self._project):
+            self._is_remade = True
+        elif folder is not None and not folder.is_dir():
+            store.save_project(self._project)
+            self._is_remade = True
+
+    def _tell_remade(self) -> None:
+        # Kept until it is told: the job that found out may fail, or be superseded by a newer one.
+        if self._is_remade:
+            self._is_remade = False
+            self._asked.clear()  # the hashes since the opening were in what is gone
+            self._on_remade(self)
 
     def drop_labels(self, labels: Sequence[Label]) -> None:
         """Remove labels that nothing has any more from project.json."""

@@ -64,6 +64,11 @@ class Session:
         aside = touched | self.failures.keys()
         return done, len(self.sources) - len(aside) + len(statuses)
 
+    def lock_anew(self) -> None:
+        """Take the reader's lock again, whose file went with the folder; raises ProjectError where another has it."""
+        self._lock.release()
+        self._lock.acquire()
+
     def release(self) -> None:
         """Give the lock back and close the files."""
         self.library.close()

@@ -143,14 +143,13 @@ class DocumentShowing(DocumentEditing):
         if key in session.replaced:
             self._warn_of_replaced(key, study.source.relative)
         elif self._book.statuses_of(key):
-            session.replaced[key] = False
 
             def done(is_replaced: bool) -> None:
                 if self._session is session:
                     session.replaced[key] = is_replaced
                     self._warn_of_replaced(key, study.source.relative)
 
-            self.lane_hash.submit(lambda: session.is_replaced(key), done=done)
+            self.lane_hash.submit(lambda: session.is_replaced(key), done=done, key="replaced")
 
     def _warn_of_replaced(self, source_key: str, name: str) -> None:
         if self._opened_session().replaced[source_key] and self.source is not None and self.source.key == source_key:

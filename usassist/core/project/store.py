@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from usassist.core.domain import Annotation, Label, Project, Reader, Source, Status
 from usassist.core.errors import ProjectError
 from usassist.core.project import atomic, index, layout, schema
 from usassist.core.project.fields import Malformed, parse_json
+from usassist.core.project.merging import union
 from usassist.core.project.migrate import NewerSchemaError
 from usassist.core.project.palette import DEFAULT_LABELS
 from usassist.core.project.sources import (
@@ -40,8 +40,6 @@ __all__ = [
     "save_annotation",
     "save_project",
 ]
-
-_T = TypeVar("_T")
 
 _LOG = logging.getLogger(__name__)
 _LOCK_SECONDS = 10.0
@@ -281,27 +279,10 @@ def _update(project: Project, change: Callable[[Project], Project]) -> Project:
             if layout.project_file(project.root).exists():
                 raise
             saved = None
-        changed = change(project if saved is None else _union(project, saved))
+        changed = change(project if saved is None else union(project, saved))
         if changed != saved:
             _write_project(changed)
     return changed
-
-
-def _union(given: Project, saved: Project) -> Project:
-    keys = {entry.key for entry in saved.sources}
-    places = {entry.relative for entry in saved.sources}
-    new = tuple(entry for entry in given.sources if entry.key not in keys and entry.relative not in places)
-    return replace(
-        saved,
-        labels=_merged(given.labels, saved.labels, lambda label: label.id),
-        readers=_merged(given.readers, saved.readers, lambda reader: reader.id),
-        sources=(*saved.sources, *new),
-    )
-
-
-def _merged(first: tuple[_T, ...], second: tuple[_T, ...], identity: Callable[[_T], str]) -> tuple[_T, ...]:
-    known = {identity(item) for item in first}
-    return (*first, *(item for item in second if identity(item) not in known))
 
 
 def _write_project(project: Project) -> None:

@@ -144,7 +144,7 @@ class DocumentKeeping(DocumentState):
             return  # what it is about was closed meanwhile
         self.message.emit(
             "Somebody removed the project's project.json, or its folder. It is there again, with the frames that this "
-            "window still had in memory; what else was in it is not.",
+            "window still had in memory; what else was in it may be gone.",
             str(self.project.root),
         )
         try:
